@@ -1,0 +1,3 @@
+"""volute: convolutional generative models, trained on your own data and run anywhere."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,43 @@
+"""What long work reports while it runs. The command line draws it; the studio will send it on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Note:
+    """One line of plain fact: `topic` is a word such as `data` or `device`."""
+
+    topic: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a piece of work is. `fraction` is in [0, 1], `rate` in items per second."""
+
+    done: int
+    fraction: float
+    rate: float
+    left_s: float
+    metrics: dict[str, float] = field(default_factory=dict)
+    unit: str = "images"
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A file or folder that is now complete on disk."""
+
+    path: Path
+    what: str = "saved"
+
+
+Event = Note | Progress | Saved
+Emit = Callable[[Event], None]
+
+
+def silent(event: Event) -> None:
+    """Drop the event: for callers who do not watch."""

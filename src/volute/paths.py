@@ -1,0 +1,111 @@
+"""Files that are whole or absent: atomic writes, free names, the cache folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from volute.errors import VoluteError
+
+
+@contextlib.contextmanager
+def explained(target: Path) -> Iterator[None]:
+    """Turn the operating system's refusals while writing `target` into a VoluteError."""
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        hint = "Choose another place with -o, or make room there. What was saved before is untouched."
+        raise VoluteError(f"cannot write {target}: {reason}", hint) from error
+
+
+@contextlib.contextmanager
+def atomic_file(target: Path) -> Iterator[Path]:
+    """Give a temporary path beside `target` that becomes `target` when the block ends well."""
+    with explained(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent)
+        os.close(handle)
+        part = Path(name)
+        try:
+            yield part
+            with part.open("rb") as stream:
+                os.fsync(stream.fileno())
+            part.chmod(0o666 & ~_umask())
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """Give an empty temporary folder that replaces `target` when the block ends well."""
+    with explained(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        old = part.with_name(part.name + ".old")
+        try:
+            yield part
+            part.chmod(0o777 & ~_umask())
+            if target.exists():
+                target.rename(old)
+            part.rename(target)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write `text` (UTF-8) to `target` atomically."""
+    with atomic_file(target) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def new_output(target: Path, overwrite: bool = False) -> Path:
+    """Return `target` if it is free or may be overwritten, else the first free `name-2`, `-3`, ..."""
+    if overwrite or not target.exists():
+        return target
+    number = 2
+    while (free := target.with_name(f"{target.stem}-{number}{target.suffix}")).exists():
+        number += 1
+    return free
+
+
+def run_name(source: Path) -> str:
+    """Return a folder name for a run on `source`: letters and digits of any script, `-` between."""
+    stem = source.name.removesuffix(".gz").rsplit(".", 1)[0] if source.is_file() else source.name
+    return re.sub(r"[^\w-]+", "-", stem or source.resolve().name).strip("-") or "run"
+
+
+def new_run(parent: Path, stem: str) -> Path:
+    """Make and return `parent/stem-1`, or the next free number: two runs never share a folder."""
+    number = 1
+    while True:
+        run = parent / f"{stem}-{number}"
+        with explained(run), contextlib.suppress(FileExistsError):
+            run.mkdir(parents=True)
+            return run
+        number += 1
+
+
+def cache_dir() -> Path:
+    """Return the folder for things that can be made again (`VOLUTE_CACHE`, else the system's)."""
+    if name := os.environ.get("VOLUTE_CACHE"):
+        return Path(name)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "volute"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "volute" / "cache"
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "volute"
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,3 +1,35 @@
-"""volute: convolutional generative models, trained on your own data and run anywhere."""
+"""volute: convolutional generative models, trained on your own data and run anywhere.
+
+```python
+run = volute.train("gan", "photos/", time="30m")
+pictures = volute.load(run.path).sample(16, seed=0)
+```
+
+Nothing heavy is imported before it is used: `load`, `sample` and `models` need no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from volute.handles import load, models, sample
+    from volute.train.api import train
 
 __version__ = "0.1.0"
+__all__ = ["__version__", "load", "models", "sample", "train"]
+
+_IN_HANDLES = ("load", "models", "sample")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _IN_HANDLES:
+        return getattr(import_module("volute.handles"), name)
+    if name == "train":
+        return import_module("volute.train")  # the package itself can be called
+    raise AttributeError(f"module 'volute' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

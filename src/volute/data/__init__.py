@@ -1,1 +1,18 @@
+"""Data for training: a person's files in, packed pictures and their report out."""
 
+from volute.data.check import open_dataset
+from volute.data.dataset import Dataset
+from volute.data.report import Report
+from volute.data.sampler import Sampler
+from volute.data.settings import DataSettings
+from volute.data.sizes import check_size, valid_sizes
+
+__all__ = [
+    "DataSettings",
+    "Dataset",
+    "Report",
+    "Sampler",
+    "check_size",
+    "open_dataset",
+    "valid_sizes",
+]

@@ -1,1 +1,49 @@
+"""One file a kind: networks, objective, one step, presets. `KINDS` is the table of them."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from volute.config import Config, merged, nearest
+from volute.errors import UsageError
+from volute.recipes import gan, vae
+from volute.train.device import Device
+from volute.train.recipe import DataFacts, Recipe
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of network: its settings, its presets (from small to large) and its recipe."""
+
+    settings: type[Config]
+    presets: dict[str, dict[str, object]]
+    recipe: type[Any]
+
+
+KINDS = {
+    "gan": Kind(gan.GanSettings, gan.PRESETS, gan.GanRecipe),
+    "vae": Kind(vae.VaeSettings, vae.PRESETS, vae.VaeRecipe),
+}
+
+
+def kind_of(name: str) -> Kind:
+    """Return the kind called `name`, or raise UsageError with the nearest."""
+    if name not in KINDS:
+        hint = nearest(name, KINDS) or f"Kinds: {', '.join(KINDS)}"
+        raise UsageError(f"volute cannot train {name!r}", hint)
+    return KINDS[name]
+
+
+def resolve_settings(name: str, preset: str, over: dict[str, Any]) -> Config:
+    """Return the settings of a kind: the preset's row with `over` on top."""
+    kind = kind_of(name)
+    if preset not in kind.presets:
+        hint = nearest(preset, kind.presets) or f"Presets: {', '.join(kind.presets)}"
+        raise UsageError(f"{name} has no preset {preset!r}", hint)
+    return kind.settings.make(merged(kind.presets[preset], over))
+
+
+def create(name: str, settings: Config, facts: DataFacts, device: Device, seed: int = 0) -> Recipe:
+    """Make the recipe, its networks drawn from `seed`."""
+    return kind_of(name).recipe(settings, facts, device, seed)

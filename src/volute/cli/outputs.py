@@ -1,0 +1,76 @@
+"""Where the verbs that make pictures put them, and how one is written with its parameters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import volute
+from volute.errors import UsageError
+from volute.paths import atomic_file, new_output
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+PICTURES = (".png", ".webp", ".jpg", ".jpeg")
+ANIMATIONS = (".webp", ".gif")
+FRAME_MS = 40
+
+
+def choose(out: Path | None, default: str, overwrite: bool) -> Path:
+    """Return the place to write to: `out`, else `default` or its first free `-2`, `-3`, ...
+
+    Raises:
+        UsageError: if `out` is there already and may not be overwritten.
+    """
+    if out is None:
+        return new_output(Path(default), overwrite)
+    taken = any(out.iterdir()) if out.is_dir() else out.exists()
+    if taken and not overwrite:
+        raise UsageError(f"{out} is there already", "Add --overwrite, or choose another -o.")
+    return out
+
+
+def is_file(out: Path, suffixes: Sequence[str]) -> bool:
+    """Tell whether `out` names one file with one of `suffixes`, rather than a folder.
+
+    Raises:
+        UsageError: if it names a picture file of another format.
+    """
+    suffix = out.suffix.lower()
+    if suffix in suffixes:
+        return True
+    from PIL import Image
+
+    if suffix in Image.registered_extensions():
+        allowed = ", ".join(suffixes)
+        raise UsageError(f"cannot write {out} here", f"End -o in {allowed}, or name a folder.")
+    return False
+
+
+def save_picture(image: Image.Image, target: Path, about: Mapping[str, Any]) -> None:
+    """Write one picture atomically; a PNG carries `about` as JSON in the text chunk `volute`."""
+    from PIL.PngImagePlugin import PngInfo
+
+    suffix = target.suffix.lower()
+    if suffix in (".jpg", ".jpeg") and image.mode == "RGBA":
+        raise UsageError(f"cannot write {target}: JPEG has no transparency", "Use .png or .webp.")
+    options: dict[str, Any] = {"quality": 95}
+    if suffix == ".png":
+        text = PngInfo()
+        text.add_text("Software", f"volute {volute.__version__}")
+        text.add_text("volute", json.dumps({**about, "volute": volute.__version__}))
+        options = {"pnginfo": text}
+    with atomic_file(target) as part:
+        image.save(part, **options)
+
+
+def save_animation(frames: Sequence[Image.Image], target: Path) -> None:
+    """Write an endless animated WebP or GIF, 25 frames a second."""
+    gif = target.suffix.lower() == ".gif"
+    options: dict[str, Any] = {"disposal": 2} if gif else {"quality": 90}
+    with atomic_file(target) as part:
+        first, *rest = frames
+        first.save(part, save_all=True, append_images=rest, duration=FRAME_MS, loop=0, **options)

@@ -1,0 +1,225 @@
+"""`volute sample`, `interpolate` and `reconstruct`: pictures out of a model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from volute.errors import UsageError, VoluteError
+
+if TYPE_CHECKING:
+    from volute.handles import Model
+
+ModelRef = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A shipped model, a run or an artefact folder.")
+]
+Seed = Annotated[int, typer.Option("--seed", help="The same seed gives the same pictures.")]
+Truncation = Annotated[
+    float,
+    typer.Option("--truncation", help="Above 0, up to 1: less is more typical and less varied."),
+]
+Classes = Annotated[
+    list[str] | None,
+    typer.Option("--class", metavar="NAME", help="A name or index; repeat it to take turns."),
+]
+Out = Annotated[Path | None, typer.Option("-o", "--out", help="Where to write.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write over files that are there.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Tell the result as JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    app.command()(sample)
+    app.command()(interpolate)
+    app.command()(reconstruct)
+
+
+def sample(
+    model: ModelRef,
+    n: Annotated[int, typer.Option("-n", help="How many pictures.")] = 16,
+    seed: Seed = 0,
+    truncation: Truncation = 1.0,
+    classes: Classes = None,
+    grid: Annotated[bool, typer.Option("--grid", help="All on one picture.")] = False,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make new pictures.
+
+    They go as 000.png, 001.png, ... into a folder named after the model and the seed, or into -o.
+    With --grid, or when -o ends in .png, .webp or .jpg, there is one picture file. In a grid,
+    pictures of less than 64 px are enlarged by a whole factor to at least 128 px. Picture i depends
+    on the seed and i alone, and every PNG holds its parameters.
+
+    \b
+    Examples:
+      volute sample garments-gan -n 16 --grid
+      volute sample garments-gan --class Bag --class Sandal --truncation 0.7 -o pairs.png
+      volute sample runs/photos-1 -n 1000 --seed 7 -o many/
+    """
+    from volute.cli.outputs import PICTURES, choose, is_file, save_picture
+
+    handle = _load(model)
+    name = handle.info.name
+    as_file = is_file(out, PICTURES) if out else grid
+    if grid and not as_file:
+        raise UsageError(f"a grid is one picture, but {out} names a folder", "End -o in .png.")
+    target = choose(out, f"{name}-seed{seed}" + (".png" if as_file else ""), overwrite)
+    about = {"model": name, "seed": seed, "truncation": truncation}
+    images = handle.sample(n, seed=seed, truncation=truncation, classes=classes)
+    names = _class_names(handle, n, seed, classes)
+    if as_file:
+        several = grid or n > 1
+        which = {"n": n, "classes": names} if several else {"index": 0, "class": names[0]}
+        save_picture(_grid(images) if several else images[0], target, {**about, **which})
+        files = [target]
+    else:
+        files = _numbered(target, n)
+        for index, (image, file) in enumerate(zip(images, files, strict=True)):
+            save_picture(image, file, {**about, "index": index, "class": names[index]})
+    _tell(as_json, target, f"{_count(n, 'picture')} of {_side(images)}", {**about, "n": n}, files)
+
+
+def interpolate(
+    model: ModelRef,
+    n: Annotated[int, typer.Option("-n", help="How many samples to walk through.")] = 4,
+    steps: Annotated[int, typer.Option("--steps", help="Frames from one to the next.")] = 16,
+    seed: Seed = 0,
+    truncation: Truncation = 1.0,
+    classes: Classes = None,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Walk through the latent space.
+
+    The walk is an endless animation or a folder of frames: -o ends in .webp or .gif (25 frames a
+    second), or names a folder for 000.png, 001.png, ... In an animation, pictures of less than
+    64 px are enlarged by a whole factor to at least 128 px.
+
+    \b
+    Examples:
+      volute interpolate garments-gan
+      volute interpolate land-gan -n 8 --steps 32 --seed 3 -o walk.gif
+      volute interpolate garments-gan --class Dress -o frames/
+    """
+    from volute.cli.outputs import ANIMATIONS, choose, is_file, save_animation, save_picture
+    from volute.handles.pictures import enlarged
+
+    handle = _load(model)
+    name = handle.info.name
+    animated = is_file(out, ANIMATIONS) if out else True
+    target = choose(out, f"{name}-walk-seed{seed}.webp", overwrite)
+    about = {"model": name, "n": n, "steps": steps, "seed": seed, "truncation": truncation}
+    frames = handle.interpolate(n, steps=steps, seed=seed, truncation=truncation, classes=classes)
+    if animated:
+        files = [target]
+        save_animation([enlarged(frame) for frame in frames], target)
+    else:
+        files = _numbered(target, len(frames))
+        for index, (frame, file) in enumerate(zip(frames, files, strict=True)):
+            save_picture(frame, file, {**about, "frame": index, "classes": classes})
+    _tell(as_json, target, f"{_count(len(frames), 'frame')} of {_side(frames)}", about, files)
+
+
+def reconstruct(
+    model: ModelRef,
+    pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE", help="Picture files.")],
+    out: Out = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Encode pictures and decode them again.
+
+    Each is cropped to its central square and resized to the model's size. The results go as PNG
+    into a folder named after the model, or into -o; for one picture, -o may end in .png, .webp or
+    .jpg. A picture that cannot be read is named, the others are done, and the exit code is 1.
+
+    \b
+    Examples:
+      volute reconstruct garments-vae shirt.png -o shirt-again.png
+      volute reconstruct garments-vae photos/*.jpg -o again/
+    """
+    from volute.cli.outputs import PICTURES, choose, is_file, save_picture
+    from volute.handles import Autoencoder
+
+    handle = _load(model)
+    if not isinstance(handle, Autoencoder):
+        kind = handle.info.descriptor.kind
+        raise UsageError(f"{handle.info.name} cannot reconstruct: it is a {kind}", "Use a vae.")
+    as_file = bool(out) and is_file(out, PICTURES)
+    if as_file and len(pictures) > 1:
+        raise UsageError(f"{len(pictures)} pictures do not fit into {out}", "Name a folder.")
+    target = choose(out, f"{handle.info.name}-reconstructed", overwrite)
+    files = [target] if as_file else _free_names(target, pictures)
+    done, failed = [], []
+    for picture, file in zip(pictures, files, strict=True):
+        try:
+            image = handle.reconstruct(picture)
+            save_picture(image, file, {"model": handle.info.name, "source": picture.name})
+            done.append(file)
+        except VoluteError as error:
+            failed.append({"file": str(picture), "reason": error.what})
+            typer.echo(f"failed   {error.what}", err=True)
+    words = f"{len(done)} of {_count(len(pictures), 'picture')}"
+    _tell(as_json, target, words, {"model": handle.info.name, "failed": failed}, done)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _load(model: str) -> Model:
+    from volute.handles import load
+
+    return load(model)
+
+
+def _class_names(
+    handle: Model, n: int, seed: int, classes: list[str] | None
+) -> Sequence[str | None]:
+    labels = handle.labels(n, seed=seed, classes=classes)
+    return [None] * n if labels is None else [handle.classes[label] for label in labels]
+
+
+def _grid(images: Sequence[Any]) -> Any:
+    from volute.handles.pictures import enlarged, grid
+
+    return grid([enlarged(image) for image in images])
+
+
+def _numbered(folder: Path, n: int) -> list[Path]:
+    digits = max(3, len(str(n - 1)))
+    return [folder / f"{index:0{digits}}.png" for index in range(n)]
+
+
+def _free_names(folder: Path, pictures: Sequence[Path]) -> list[Path]:
+    """Return one PNG name in `folder` for each picture: its stem, numbered where stems repeat."""
+    files: list[Path] = []
+    for picture in pictures:
+        file, number = folder / f"{picture.stem}.png", 2
+        while file in files:
+            file, number = folder / f"{picture.stem}-{number}.png", number + 1
+        files.append(file)
+    return files
+
+
+def _side(images: Sequence[Any]) -> str:
+    width, height = images[0].size
+    return f"{width} x {height} px"
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _tell(
+    as_json: bool, target: Path, words: str, about: dict[str, Any], files: Sequence[Path]
+) -> None:
+    if as_json:
+        typer.echo(json.dumps({**about, "out": str(target), "files": [str(f) for f in files]}))
+    elif files:
+        typer.echo(f"saved    {target} ({words})")

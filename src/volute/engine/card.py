@@ -1,0 +1,162 @@
+"""The model card: a Markdown page, filled from what the artefact itself says.
+
+The front matter is the one that model hubs read. Nothing in it is typed by hand, so a card cannot
+disagree with the model beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from volute.engine.artefact import ArtefactConfig
+
+WHAT = {
+    "gan": "a generative adversarial network: a generator that turns random numbers into pictures",
+    "vae": "a variational autoencoder: it packs pictures into short vectors and draws new ones",
+    "style": "a stylizer: it repaints a picture in the manner of another",
+    "upscale": "a super-resolution network: it enlarges pictures",
+    "lm": "a convolutional language model: it continues texts",
+    "classify": "a classifier",
+}
+VERBS = {
+    "gan": ("volute sample {name} -n 16 --grid", "volute interpolate {name}"),
+    "vae": ("volute sample {name} -n 16 --grid", "volute reconstruct {name} picture.png"),
+}
+CALLS = {"gan": ".sample(16, seed=0)", "vae": ".sample(16, seed=0)"}
+
+PAGE = """\
+{front}
+# {name}
+
+{intro}
+{picture}
+## Use
+
+```
+{commands}
+```
+
+```python
+import volute
+model = volute.load("{name}")
+result = model{call}
+```
+
+The name stands for a shipped model; for any other, give the path of this folder.
+
+## Facts
+
+{facts}
+
+## Training
+
+{training}
+
+## Measures
+
+{measures}
+
+## Intended use and limits
+
+{limits}
+
+## Licence
+
+{licence}. The licence covers these weights; the training data keeps its own.
+"""
+
+
+def card_text(
+    config: ArtefactConfig,
+    metrics: Mapping[str, Any],
+    training: Mapping[str, str],
+    pictured: bool,
+) -> str:
+    """Return the card as Markdown with YAML front matter.
+
+    Args:
+        config: the artefact's configuration.
+        metrics: measures; numbers are shown with four digits.
+        training: further rows of the training table.
+        pictured: whether `samples.png` lies beside the card.
+    """
+    kind, name = config.descriptor.kind, config.name
+    data = {"data": config.descriptor.training_data, "licence": config.descriptor.licence}
+    made = {"preset": config.preset, "volute": config.volute, "made on": config.created}
+    return PAGE.format(
+        front=_front_matter(config),
+        name=name,
+        intro=f"`{name}` is {WHAT[kind]}. It was trained on: {config.descriptor.training_data}.",
+        picture=f"\n![Samples of {name}](samples.png)\n" if pictured else "",
+        commands="\n".join(VERBS.get(kind, ("volute info {name}",))).format(name=name),
+        call=CALLS.get(kind, ".info"),
+        facts=_table(facts(config).items()),
+        training=_table({**data, **training, **made}.items()),
+        measures=_table(_measures(metrics)) if metrics else "None were taken.",
+        limits=_limits(config),
+        licence=config.descriptor.licence,
+    )
+
+
+def facts(config: ArtefactConfig) -> dict[str, str]:
+    """Return the model's size, cost and shape as words, for the card and for `volute info`."""
+    about = config.descriptor
+    colours = {1: "grey", 3: "RGB", 4: "RGBA"}.get(about.channels, f"{about.channels} channels")
+    pixels = about.size * about.size
+    work = f"{about.macs_per_pixel * pixels / 1e6:,.1f} million a picture" if pixels else ""
+    rows = {
+        "kind": about.kind,
+        "size": f"{about.size} x {about.size} px" if about.size else "any",
+        "channels": f"{about.channels} ({colours})",
+        "parameters": f"{about.parameters:,}",
+        "multiply-adds": work or f"{about.macs_per_pixel:,.0f} a pixel",
+        "latent": str(config.latent) if config.latent else "",
+        "classes": ", ".join(config.classes),
+    }
+    return {key: value for key, value in rows.items() if value}
+
+
+def _front_matter(config: ArtefactConfig) -> str:
+    generates = config.descriptor.kind in ("gan", "vae")
+    task = ["pipeline_tag: unconditional-image-generation"] if generates else []
+    lines = [
+        f"license: {json.dumps(config.descriptor.licence.lower(), ensure_ascii=False)}",
+        "library_name: volute",
+        *task,
+        f"tags: [volute, onnx, {config.descriptor.kind}]",
+    ]
+    return "\n".join(["---", *lines, "---"])
+
+
+def _limits(config: ArtefactConfig) -> str:
+    generates = config.descriptor.kind in ("gan", "vae")
+    lines = [
+        f"It knows nothing but its training data ({config.descriptor.training_data}) and repeats "
+        "that data's gaps and biases.",
+        "It is meant for study, prototypes and art. Do not use it for decisions about people, for "
+        "diagnosis, or as evidence of anything.",
+    ]
+    if generates:
+        lines += [
+            f"Its outputs are {config.descriptor.size} x {config.descriptor.size} px and "
+            "synthetic: mark them as such wherever you show them.",
+            "An output may resemble a training picture. Compare before you publish.",
+        ]
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _measures(metrics: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    for key, value in metrics.items():
+        yield key, f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _table(rows: Iterable[tuple[str, str]]) -> str:
+    cells = [f"| {_cell(key)} | {_cell(value)} |" for key, value in rows]
+    return "\n".join(["| | |", "|-|-|", *cells])
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")

@@ -1,0 +1,81 @@
+"""One ONNX graph on ONNX Runtime's CPU provider, with its errors in one line each.
+
+ONNX Runtime itself refuses external data outside the graph's folder (absolute paths, `..` and
+links that lead out); `tests/engine/test_session.py` holds it to that.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from volute.errors import VoluteError
+
+SILENT = 4  # ONNX Runtime's severity for fatal errors only: the rest comes as exceptions
+
+
+class Session:
+    """A graph that is loaded when it is first run.
+
+    Args:
+        path: the `.onnx` file; its external data lies in the same folder.
+        threads: threads inside one operator; None for one on each physical core.
+    """
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        self.path = path
+        self.threads = threads or physical_cores()
+        self._session: Any = None
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return the graph's first output for the named inputs.
+
+        Raises:
+            VoluteError: if the file is not an ONNX graph that runs, or an input does not fit it.
+        """
+        if self._session is None:
+            self._session = self._load()
+        try:
+            return self._session.run(None, dict(inputs))[0]
+        except Exception as error:  # ONNX Runtime's errors share no public base class
+            raise VoluteError(f"{self.path} cannot run: {_one_line(error)}") from error
+
+    def _load(self) -> Any:
+        import onnxruntime
+
+        onnxruntime.set_default_logger_severity(SILENT)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        options.log_severity_level = SILENT
+        try:
+            return onnxruntime.InferenceSession(
+                str(self.path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # as above
+            raise VoluteError(
+                f"{self.path} is not a graph that ONNX Runtime can load: {_one_line(error)}",
+                "It is incomplete or damaged: copy the whole folder again, or export it anew.",
+            ) from error
+
+
+def physical_cores() -> int:
+    """Return how many physical cores this process may use (logical ones where unknown)."""
+    if not hasattr(os, "sched_getaffinity"):
+        return os.cpu_count() or 1
+    siblings = set()
+    for cpu in os.sched_getaffinity(0):
+        topology = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        siblings.add(topology.read_text() if topology.exists() else str(cpu))
+    return len(siblings)
+
+
+def _one_line(error: Exception) -> str:
+    """Return the first line of an ONNX Runtime message without its code and source location."""
+    text = str(error).strip().splitlines()[0]
+    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
+    return re.sub(r"\S+\.(cc|h):\d+ \S.*\) ", "", text)[:300]

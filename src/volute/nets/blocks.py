@@ -1,0 +1,75 @@
+"""The layers that the image networks share. Tensors are `x_BCHW`, float, in [-1, 1] at the ends."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+def sides(size: int) -> list[int]:
+    """Resolutions from the base, 4 to 7 px, up to `size = base * 2**k`."""
+    base = size
+    while base >= 8 and base % 2 == 0:
+        base //= 2
+    assert base in range(4, 8), f"{size} px is not base * 2**k with base in 4..7"
+    return [base << k for k in range((size // base).bit_length())]
+
+
+def channels_at(side: int, width: int, cap: int) -> int:
+    """Channels at a resolution: `width` at 8 px, halved with each doubling; 16 to `cap`."""
+    return max(16, min(cap, int(width * 2.0 ** round(math.log2(8 / side)))))
+
+
+class Upsample(nn.Module):
+    """Double the sides by bilinear interpolation, the filter [1, 3, 3, 1] / 4 along each axis."""
+
+    def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
+        """Map [B, C, H, W] to [B, C, 2H, 2W]."""
+        return F.interpolate(x_BCHW, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+class Residual(nn.Module):
+    """Pre-activation residual block of two 3x3 convolutions (He et al. 2016, figure 4e).
+
+    `norm` makes the normalisation before each convolution. Without one, the last convolution
+    starts at zero so that the block starts as the identity (Zhang et al. 2019, Fixup).
+    """
+
+    def __init__(self, channels: int, norm: type[nn.Module] | None, slope: float) -> None:
+        super().__init__()
+        first = nn.Conv2d(channels, channels, 3, padding=1)
+        last = nn.Conv2d(channels, channels, 3, padding=1)
+        if norm is None:
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+        make = norm or (lambda _: nn.Identity())
+        self.branch = nn.Sequential(
+            make(channels), nn.LeakyReLU(slope), first, make(channels), nn.LeakyReLU(slope), last
+        )
+
+    def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
+        """Map [B, C, H, W] to the same shape."""
+        return x_BCHW + self.branch(x_BCHW)
+
+
+class BatchDeviation(nn.Module):
+    """Append one map with the mean standard deviation over groups of the batch.
+
+    It lets a discriminator see variety (Karras et al. 2018, section 3). `group` pictures are
+    compared with one another; the batch is split so that every picture has its group.
+    """
+
+    def __init__(self, group: int = 8) -> None:
+        super().__init__()
+        self.group = group
+
+    def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
+        """Map [B, C, H, W] to [B, C + 1, H, W]."""
+        batch, _, height, width = x_BCHW.shape
+        group = max(g for g in range(1, self.group + 1) if batch % g == 0)
+        variance = x_BCHW.unflatten(0, (group, -1)).var(0, unbiased=False)
+        deviation = (variance + 1e-8).sqrt().mean((1, 2, 3)).repeat(group)
+        return torch.cat([x_BCHW, deviation[:, None, None, None].expand(-1, 1, height, width)], 1)

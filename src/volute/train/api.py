@@ -1,0 +1,245 @@
+"""Train, resume and export: what `volute.train` and the command line call."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import volute
+from volute import data, recipes
+from volute.data import Dataset, DataSettings
+from volute.engine.artefact import FORMAT_VERSION, ArtefactConfig, Descriptor, write_artefact
+from volute.errors import UsageError
+from volute.events import Emit, Note, Saved, silent
+from volute.paths import new_run, run_name, write_text
+from volute.train import checkpoint, export
+from volute.train.device import Device, choose
+from volute.train.loop import Loop, grid, to_image
+from volute.train.recipe import DataFacts
+from volute.train.run import Run, RunConfig, parse_time
+
+
+def never() -> bool:
+    """Do not stop early."""
+    return False
+
+
+def train(
+    kind: str,
+    source: str | Path,
+    *,
+    preset: str = "auto",
+    size: int | None = None,
+    time: str | float | None = None,
+    kimg: float | None = None,
+    out: str | Path | None = None,
+    seed: int = 0,
+    name: str = "",
+    licence: str = "not stated",
+    device: str = "auto",
+    settings: dict[str, Any] | None = None,
+    emit: Emit = silent,
+    stop: Callable[[], bool] = never,
+) -> Run:
+    """Train a network of `kind` on the pictures in `source`, and export it.
+
+    Args:
+        kind: `gan` or `vae`.
+        source: a folder (subfolders are classes), zip, tar or npz of pictures.
+        preset: `tiny`, `small`, `base`, `large`, for a GAN also `classic`; `auto` fits the device.
+        size: side of the pictures in px; by default what the data allow, at most 64.
+        time: budget such as "30m" or seconds; 30 minutes if neither this nor `kimg` is given.
+        kimg: budget in thousands of images shown. Such a run is exactly reproducible.
+        out: the run's folder, new or empty; by default the next free one under `runs/`.
+        seed: of the weights, the data's order and every draw.
+        name: of the model; by default the run's.
+        licence: of the model, for its card: it depends on the data's.
+        device: `auto`, `cpu`, `cuda`, `mps`.
+        settings: what `-s` sets: recipe settings, `data` (a table), `precision`, `threads`.
+        emit: gets an event for everything worth showing.
+        stop: asked after every step; true saves the state and returns without exporting.
+
+    Raises:
+        UsageError: for a setting, preset or size that cannot be.
+        DataError: if the data cannot be used.
+        DivergedError: if training becomes unstable; the last good state is kept.
+    """
+    values = dict(settings or {})
+    recipes.kind_of(kind)
+    data_settings = DataSettings.make(values.pop("data", {}))
+    place = {key: values.pop(key) for key in ("precision", "threads") if key in values}
+    if time is not None and kimg is not None:
+        raise UsageError("both --time and --kimg are given", "Give one of them.")
+    chosen = choose(device, **place)
+    preset = default_preset(chosen) if preset == "auto" else preset
+    recipes.resolve_settings(kind, preset, values)
+    dataset = data.open_dataset(Path(source), data_settings, size, emit)
+    for line in dataset.report.lines():
+        emit(Note("data", line))
+    config = RunConfig.make(
+        {
+            "kind": kind,
+            "source": str(Path(source).resolve()),
+            "preset": preset,
+            "size": dataset.size,
+            "seed": seed,
+            "time_s": 0.0 if kimg else parse_time("30m" if time is None else time),
+            "kimg": kimg or 0.0,
+            "name": name,
+            "licence": licence,
+            "device": str(chosen.torch),
+            "precision": chosen.precision,
+            "threads": chosen.threads,
+            "data": data_settings,
+            "settings": values,
+        }
+    )
+    run = Run(_folder(out, Path(source)))
+    config.write(run.path / "config.toml")
+    write_text(run.path / "data.txt", dataset.report.text())
+    return _go(run, config, dataset, chosen, emit, stop)
+
+
+def resume(
+    path: str | Path,
+    *,
+    time: str | float | None = None,
+    kimg: float | None = None,
+    emit: Emit = silent,
+    stop: Callable[[], bool] = never,
+) -> Run:
+    """Go on with a run where its last state stands, by its own settings.
+
+    `time` or `kimg` replace the budget, counted from the run's beginning.
+
+    Raises:
+        UsageError: if there is no run at `path`.
+        DataError: if its data are gone.
+    """
+    run = Run.open(Path(path))
+    config = run.config
+    if time is not None or kimg is not None:
+        budget = {"time_s": 0.0 if kimg else parse_time(time or 0), "kimg": kimg or 0.0}
+        config = config.model_copy(update=budget)
+        config.write(run.path / "config.toml")
+    chosen = choose(config.device, config.precision, config.threads)
+    dataset = data.open_dataset(Path(config.source), config.data, config.size, emit)
+    return _go(run, config, dataset, chosen, emit, stop)
+
+
+def export_run(path: str | Path, out: str | Path | None = None, *, emit: Emit = silent) -> Run:
+    """Export the newest state of a run to `out`, by default the run's own `model/`."""
+    run = Run.open(Path(path))
+    config = run.config
+    chosen = choose(config.device, config.precision, config.threads)
+    dataset = data.open_dataset(Path(config.source), config.data, config.size, emit)
+    loop = _loop(run, config, dataset, chosen, emit, never)
+    if not loop.counters.shown:
+        raise UsageError(f"{run.path} has no state yet", f"Run: volute resume {run.path}")
+    _export(loop, Path(out) if out else run.model)
+    return run
+
+
+def default_preset(device: Device) -> str:
+    """Return the preset that suits a device: `tiny` on a CPU, `base` on a GPU."""
+    return "tiny" if device.torch.type == "cpu" else "base"
+
+
+def _go(
+    run: Run,
+    config: RunConfig,
+    dataset: Dataset,
+    device: Device,
+    emit: Emit,
+    stop: Callable[[], bool],
+) -> Run:
+    loop = _loop(run, config, dataset, device, emit, stop)
+    parameters = sum(p.numel() for m in loop.recipe.modules.values() for p in m.parameters())
+    emit(Note("device", f"{device.say()} · preset {config.preset} · {parameters:,} parameters"))
+    emit(Note("budget", _budget(config, loop.counters)))
+    if loop.fit():
+        _export(loop, run.model)
+    return run
+
+
+def _loop(
+    run: Run,
+    config: RunConfig,
+    dataset: Dataset,
+    device: Device,
+    emit: Emit,
+    stop: Callable[[], bool],
+) -> Loop:
+    settings = recipes.resolve_settings(config.kind, config.preset, config.settings)
+    facts = DataFacts(dataset.size, dataset.channels, len(dataset.classes), len(dataset.pictures))
+    recipe = recipes.create(config.kind, settings, facts, device, config.seed)
+    return Loop(run, config, recipe, dataset, emit, stop)
+
+
+def _budget(config: RunConfig, counters: checkpoint.Counters) -> str:
+    whole = f"{config.kimg:g} kimg" if config.kimg else f"{config.time_s / 60:g} min"
+    change = "--kimg" if config.kimg else "--time"
+    done = f" · going on at {counters.shown:,} images" if counters.shown else ""
+    return f"{whole} (change: {change}){done}"
+
+
+def _folder(out: str | Path | None, source: Path) -> Path:
+    if out is None:
+        return new_run(Path("runs"), run_name(source))
+    folder = Path(out)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(
+            f"{folder} exists and is not empty",
+            f"Choose another -o, or go on with it: volute resume {folder}",
+        )
+    return folder
+
+
+def _export(loop: Loop, out: Path) -> None:
+    """Write the artefact, after its graphs were compared with the networks."""
+    recipe, config, counters = loop.recipe, loop.config, loop.counters
+    position = iter(range(0, 1 << 62, 4096))
+    exported = recipe.export(lambda count: loop.draw(count, next(position)))
+    models, weights = export.export_graphs(exported)
+    worst = export.check_parity(models, weights, exported.graphs)
+    parameters, macs = export.cost(exported.graphs)
+    samples = to_image(grid(exported.samples))
+    dataset, metrics = loop.dataset, loop.run.metrics
+    artefact = ArtefactConfig(
+        format_version=FORMAT_VERSION,
+        name=config.name or loop.run.path.resolve().name,
+        descriptor=Descriptor(
+            kind=config.kind,
+            channels=dataset.channels,
+            size=dataset.size,
+            radius=exported.radius,
+            tiling_exact=False,
+            parameters=parameters,
+            macs_per_pixel=macs / dataset.size**2,
+            training_data=f"{Path(config.source).name}, {len(dataset.pictures):,} pictures",
+            licence=config.licence,
+        ),
+        graphs={role: f"{role}.onnx" for role in models},
+        latent=exported.latent,
+        density=exported.density,
+        classes=dataset.classes,
+        preset=config.preset,
+        volute=volute.__version__,
+        created=datetime.date.today().isoformat(),
+    )
+    training = {
+        "command": f"volute train {config.kind} --preset {config.preset} --size {config.size}",
+        "images shown": f"{counters.shown:,}",
+        "minutes": f"{counters.seconds / 60:.1f}",
+        "device": f"{recipe.device.say()}",
+        "seed": str(config.seed),
+        "torch": torch.__version__,
+        "settings": recipe.settings.model_dump_json(),
+    }
+    measures = {key: value for key, value in metrics.items() if key not in ("shown", "rate")}
+    write_artefact(out, artefact, models, weights, {**measures, "parity": worst}, samples, training)
+    loop.emit(Saved(out, "model"))

@@ -1,0 +1,57 @@
+"""Differentiable augmentation for small sets (Zhao et al. 2020, DiffAugment).
+
+The same random change is applied to what the discriminator sees, real or generated, and
+gradients pass through it, so that it cannot leak into the generated pictures.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+
+def augment(x_BCHW: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+    """Change colour, shift by up to 1/8 of the side and cut out a square of half the side.
+
+    Takes and gives [B, C, H, W] in [-1, 1]; the draw comes from `rng` alone.
+    """
+    return _cutout(_translate(_colour(x_BCHW, rng), rng), rng)
+
+
+def _uniform(shape: tuple[int, ...], like: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+    return torch.rand(shape, generator=rng, device=like.device)
+
+
+def _colour(x_BCHW: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+    batch, channels = x_BCHW.shape[:2]
+    one = (batch, 1, 1, 1)
+    colours, alpha = x_BCHW[:, :3], x_BCHW[:, 3:]
+    colours = colours + (_uniform(one, x_BCHW, rng) - 0.5)
+    if channels >= 3:
+        grey = colours.mean(1, keepdim=True)
+        colours = (colours - grey) * (_uniform(one, x_BCHW, rng) * 2) + grey
+    middle = colours.mean((1, 2, 3), keepdim=True)
+    colours = (colours - middle) * (_uniform(one, x_BCHW, rng) + 0.5) + middle
+    return torch.cat([colours, alpha], 1)
+
+
+def _translate(x_BCHW: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+    batch, _, height, width = x_BCHW.shape
+    reach = max(1, round(height / 8))
+    padded = F.pad(x_BCHW, (reach,) * 4)
+    shift = (_uniform((2, batch), x_BCHW, rng) * (2 * reach + 1)).long()
+    rows = shift[0][:, None] + torch.arange(height, device=x_BCHW.device)
+    columns = shift[1][:, None] + torch.arange(width, device=x_BCHW.device)
+    index = torch.arange(batch, device=x_BCHW.device)[:, None, None]
+    moved = padded.permute(0, 2, 3, 1)[index, rows[:, :, None], columns[:, None, :]]
+    return moved.permute(0, 3, 1, 2)
+
+
+def _cutout(x_BCHW: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+    batch, _, height, width = x_BCHW.shape
+    half = height // 4
+    centre = (_uniform((2, batch), x_BCHW, rng) * height).long()
+    far_rows = (torch.arange(height, device=x_BCHW.device) - centre[0][:, None]).abs() >= half
+    far_columns = (torch.arange(width, device=x_BCHW.device) - centre[1][:, None]).abs() >= half
+    kept = far_rows[:, None, :, None] | far_columns[:, None, None, :]
+    return x_BCHW * kept

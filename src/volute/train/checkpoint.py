@@ -1,0 +1,98 @@
+"""The state of a training as one safetensors file: networks, averages, optimisers, counters.
+
+The previous state stays beside the newest, and each is whole or absent, so that a kill at any
+moment loses at most the work since the last one. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+
+from volute.errors import VoluteError
+from volute.paths import atomic_file
+from volute.train.recipe import Recipe
+
+NEWEST, PREVIOUS = "newest.safetensors", "previous.safetensors"
+
+
+@dataclass(frozen=True)
+class Counters:
+    """How far a run is: images shown, steps taken, seconds of training."""
+
+    shown: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+
+
+def save(folder: Path, recipe: Recipe, counters: Counters) -> None:
+    """Write the state; the one before becomes `previous`.
+
+    Raises:
+        VoluteError: if a weight is not finite (nothing is written), or the place refuses.
+    """
+    tensors = {name: value.contiguous() for name, value in _tensors(recipe).items()}
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise VoluteError(f"the weights became NaN or infinite ({name})")
+    newest = folder / NEWEST
+    with atomic_file(newest) as part:
+        part.write_bytes(to_bytes(tensors, metadata={"counters": json.dumps(asdict(counters))}))
+        if newest.exists():
+            newest.replace(folder / PREVIOUS)
+
+
+def load(folder: Path, recipe: Recipe) -> Counters:
+    """Fill `recipe` with the newest state that is whole, and return its counters.
+
+    Without any state the recipe stays as it is and the counters are zero.
+    """
+    found = [folder / name for name in (NEWEST, PREVIOUS) if (folder / name).exists()]
+    for path in found:
+        try:
+            with safe_open(path, "pt") as stream:
+                counters = Counters(**json.loads(stream.metadata()["counters"]))
+                tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError, KeyError, ValueError):
+            continue
+        _fill(recipe, tensors)
+        return counters
+    if found:
+        raise VoluteError(f"no whole state in {folder}", "Start the training again from its data.")
+    return Counters()
+
+
+def _tensors(recipe: Recipe) -> dict[str, torch.Tensor]:
+    tensors = {}
+    for name, module in recipe.modules.items():
+        tensors |= {f"module.{name}.{key}": value for key, value in module.state_dict().items()}
+    for name, average in recipe.averages.items():
+        state = average.network.state_dict()
+        tensors |= {f"average.{name}.{key}": value for key, value in state.items()}
+    for name, optimiser in recipe.optimisers.items():
+        for index, state in optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{name}.{index}.{key}": value for key, value in state.items()}
+    return tensors
+
+
+def _fill(recipe: Recipe, tensors: dict[str, torch.Tensor]) -> None:
+    for name, module in recipe.modules.items():
+        module.load_state_dict(_under(tensors, f"module.{name}."))
+    for name, average in recipe.averages.items():
+        average.network.load_state_dict(_under(tensors, f"average.{name}."))
+    for name, optimiser in recipe.optimisers.items():
+        state: dict[int, dict[str, torch.Tensor]] = {}
+        for key, value in _under(tensors, f"optimiser.{name}.").items():
+            index, field = key.split(".", 1)
+            state.setdefault(int(index), {})[field] = value
+        whole = optimiser.state_dict()
+        optimiser.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
+
+
+def _under(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -1,0 +1,169 @@
+"""torch to the artefact: ONNX graphs, one copy of the weights, parity measured before it lands.
+
+The graphs refer to `weights.safetensors` as ONNX external data, so that the weights lie on disk
+once and serve both ONNX Runtime and further training.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from safetensors.numpy import save as to_safetensors
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from volute.errors import VoluteError
+from volute.train.recipe import Exported, Graph
+
+WEIGHTS = "weights.safetensors"
+TOLERANCE = 1e-4
+
+
+def export_graphs(exported: Exported) -> tuple[dict[str, bytes], bytes]:
+    """Return each role's ONNX file and the bytes of the weights file that they share."""
+    tensors = dict(exported.tensors)
+    models = {}
+    for graph in exported.graphs:
+        models[graph.role] = to_onnx(graph.network, graph.inputs, graph.output)
+        for name, value in graph.network.state_dict().items():
+            tensors[f"{graph.role}.{name}"] = value.contiguous().numpy()
+    tensors = _without_copies(tensors)
+    weights = to_safetensors(tensors)
+    offsets = _offsets(weights, tensors)
+    return {role: _share_weights(model, offsets) for role, model in models.items()}, weights
+
+
+def to_onnx(network: nn.Module, inputs: dict[str, torch.Tensor], output: str) -> onnx.ModelProto:
+    """Export for any batch size. `inputs` are examples by name, batch first."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        program = torch.onnx.export(
+            network,
+            tuple(inputs.values()),
+            input_names=list(inputs),
+            output_names=[output],
+            dynamic_shapes=tuple({0: torch.export.Dim.DYNAMIC} for _ in inputs),
+            dynamo=True,
+            external_data=False,
+            optimize=False,
+            verbose=False,
+        )
+        assert program is not None
+        program.save(buffer)
+    return onnx.load_from_string(buffer.getvalue())
+
+
+def parity(folder: Path, files: dict[str, str], graphs: list[Graph]) -> float:
+    """Return the largest difference between each graph in `folder` and its network.
+
+    Random inputs at batch sizes 1 and 5, so that a batch frozen into the graph is found.
+    """
+    worst = 0.0
+    for graph in graphs:
+        session = onnxruntime.InferenceSession(folder / files[graph.role])
+        for batch in (1, 5):
+            inputs = _random_inputs(graph, batch)
+            with torch.no_grad():
+                expected = graph.network(*inputs.values()).numpy()
+            feed = {name: value.numpy() for name, value in inputs.items()}
+            (made,) = session.run([graph.output], feed)
+            worst = max(worst, float(np.abs(made - expected).max()))
+    return worst
+
+
+def check_parity(models: dict[str, bytes], weights: bytes, graphs: list[Graph]) -> float:
+    """Write the graphs aside, compare them with torch and return the largest difference.
+
+    Raises:
+        VoluteError: if it is more than 1e-4.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / WEIGHTS).write_bytes(weights)
+        for role, data in models.items():
+            (folder / f"{role}.onnx").write_bytes(data)
+        worst = parity(folder, {role: f"{role}.onnx" for role in models}, graphs)
+    if worst > TOLERANCE:
+        raise VoluteError(
+            f"the exported network differs from the trained one by {worst:.1e}",
+            "This is a defect of the export: please report it with the run's config.toml.",
+        )
+    return worst
+
+
+def cost(graphs: list[Graph]) -> tuple[int, int]:
+    """Return parameters of all graphs' networks and multiply-adds of the last for one item."""
+    parameters = {id(p): p.numel() for g in graphs for p in g.network.parameters()}
+    last = graphs[-1]
+    one = {name: value[:1] for name, value in last.inputs.items()}
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        last.network(*one.values())
+    return sum(parameters.values()), counter.get_total_flops() // 2
+
+
+def _random_inputs(graph: Graph, batch: int) -> dict[str, torch.Tensor]:
+    rng = torch.Generator().manual_seed(batch)
+    inputs = {}
+    for name, example in graph.inputs.items():
+        shape = (batch, *example.shape[1:])
+        floating = example.is_floating_point()
+        inputs[name] = (
+            torch.randn(shape, generator=rng)
+            if floating
+            else torch.zeros(shape, dtype=example.dtype)
+        )
+    return inputs
+
+
+def _without_copies(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Keep one of each set of equal tensors: a decoder may appear in two graphs."""
+    seen: set[tuple[str, tuple[int, ...], bytes]] = set()
+    kept = {}
+    for name, value in tensors.items():
+        mark = (str(value.dtype), value.shape, value.tobytes())
+        if value.size < 16 or mark not in seen:
+            kept[name] = value
+        seen.add(mark)
+    return kept
+
+
+def _offsets(weights: bytes, tensors: dict[str, np.ndarray]) -> dict[bytes, tuple[int, int]]:
+    length = int.from_bytes(weights[:8], "little")
+    header = json.loads(weights[8 : 8 + length])
+    found = {}
+    for name, value in tensors.items():
+        begin, end = header[name]["data_offsets"]
+        found[value.tobytes()] = (8 + length + begin, end - begin)
+    return found
+
+
+def _share_weights(model: onnx.ModelProto, offsets: dict[bytes, tuple[int, int]]) -> bytes:
+    """Point each initialiser that stands in the weights file there; small ones stay inside.
+
+    The exporter's notes (source lines, inferred shapes) are dropped: no run reads them.
+    """
+    del model.metadata_props[:], model.graph.metadata_props[:], model.graph.value_info[:]
+    for node in model.graph.node:
+        del node.metadata_props[:]
+    for tensor in model.graph.initializer:
+        data = onnx.numpy_helper.to_array(tensor).tobytes()
+        if len(data) < 256 or data not in offsets:
+            continue
+        offset, size = offsets[data]
+        tensor.ClearField("raw_data")
+        tensor.ClearField("float_data")
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        for key, value in (("location", WEIGHTS), ("offset", offset), ("length", size)):
+            tensor.external_data.add(key=key, value=str(value))
+    return model.SerializeToString()

@@ -1,0 +1,169 @@
+"""The one training loop: every kind goes through it, counted in images shown.
+
+Each step is a pure function of the state and the number of images shown, so a run that was
+killed and resumed ends with the same bytes as one that was not (with a `kimg` budget; with
+`time`, schedules follow the clock).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from PIL import Image
+
+from volute.data import Dataset, Sampler
+from volute.errors import VoluteError
+from volute.events import Emit, Progress, Saved
+from volute.paths import atomic_file, explained
+from volute.train import checkpoint
+from volute.train.recipe import Recipe
+from volute.train.run import Run, RunConfig
+
+LOG_S, FIRST_SAMPLE_S, SAMPLE_S, SAVE_S = 5.0, 10.0, 60.0, 60.0
+
+
+class DivergedError(VoluteError):
+    """A loss or weight became NaN; the state on disk is the last good one."""
+
+    def __init__(self, shown: int, run: Run) -> None:
+        super().__init__(
+            f"training became unstable at {shown:,} images: a value is NaN or infinite",
+            f"The last good state is kept in {run.state}. Try half the learning rate "
+            "(-s lr=...), or for a GAN four times gamma (-s gamma=...).",
+        )
+
+
+@dataclass
+class Loop:
+    """One run in progress. `stop()` is asked after each step whether to save and end early."""
+
+    run: Run
+    config: RunConfig
+    recipe: Recipe
+    dataset: Dataset
+    emit: Emit
+    stop: Callable[[], bool]
+
+    def __post_init__(self) -> None:
+        self.counters = checkpoint.load(self.run.state, self.recipe)
+        self.sampler = Sampler(len(self.dataset.pictures), self.config.seed)
+        self._shown_at_start = self.counters.shown
+        self._seconds_at_start = self.counters.seconds
+
+    def fit(self) -> bool:
+        """Train until the budget is spent; return False if `stop()` ended it early.
+
+        Raises:
+            DivergedError: if a loss or weight is not finite.
+        """
+        self._trim_log()
+        start = time.perf_counter() - self.counters.seconds
+        due = dict.fromkeys(("log", "sample", "save"), self.counters.seconds)
+        due["sample"] += FIRST_SAMPLE_S
+        due["save"] += SAVE_S
+        metrics: dict[str, float] = {}
+        while (progress := self._progress()) < 1:
+            metrics = self._step(progress)
+            self.counters = replace(self.counters, seconds=time.perf_counter() - start)
+            now = self.counters.seconds
+            if now >= due["log"]:
+                self._report(metrics)
+                due["log"] = now + (LOG_S if now > LOG_S else 1.0)
+            if now >= due["sample"]:
+                self.sample()
+                due["sample"] = now + min(SAMPLE_S, max(FIRST_SAMPLE_S, now / 4))
+            if now >= due["save"]:
+                self.save()
+                due["save"] = now + SAVE_S
+            if self.stop():
+                self.save()
+                return False
+        self._report(metrics)
+        self.sample()
+        self.save()
+        return True
+
+    def draw(self, count: int, shown: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return training pictures [count, C, H, W] in [-1, 1] and labels, from `shown` on."""
+        index = self.sampler.indices(shown, count)
+        order = np.argsort(index, kind="stable")
+        pictures = np.empty((count, *self.dataset.pictures.shape[1:]), np.uint8)
+        pictures[order] = self.dataset.pictures[index[order]]
+        place = self.recipe.device.torch
+        x_BHWC = torch.from_numpy(pictures).to(place, torch.float32).div_(127.5).sub_(1)
+        labels = torch.from_numpy(self.dataset.labels[index]).to(place)
+        return x_BHWC.permute(0, 3, 1, 2), labels
+
+    def sample(self) -> None:
+        """Write a grid: real pictures on the left, what the network makes on the right."""
+        pictures, labels = self.draw(64)
+        made = self.recipe.preview(pictures, labels)
+        path = self.run.path / "samples" / f"{self.counters.shown:09d}.png"
+        side_by_side = np.concatenate([grid(pictures), grid(made)], 1)
+        with atomic_file(path) as part:
+            to_image(side_by_side).save(part)
+        self.emit(Saved(path, "sample"))
+
+    def save(self) -> None:
+        """Write the state."""
+        try:
+            checkpoint.save(self.run.state, self.recipe, self.counters)
+        except VoluteError as error:
+            if "NaN" in error.what:
+                raise DivergedError(self.counters.shown, self.run) from error
+            raise
+
+    def _progress(self) -> float:
+        if self.config.time_s:
+            return self.counters.seconds / self.config.time_s
+        return self.counters.shown / (self.config.kimg * 1000)
+
+    def _step(self, progress: float) -> dict[str, float]:
+        shown = self.counters.shown
+        pictures, labels = self.draw(self.recipe.batch, shown)
+        metrics = self.recipe.step(pictures, labels, progress, shown)
+        if not all(math.isfinite(value) for value in metrics.values()):
+            raise DivergedError(shown, self.run)
+        self.counters = replace(
+            self.counters, shown=shown + len(pictures), steps=self.counters.steps + 1
+        )
+        return metrics
+
+    def _report(self, metrics: dict[str, float]) -> None:
+        counters = self.counters
+        spent = counters.seconds - self._seconds_at_start
+        rate = (counters.shown - self._shown_at_start) / spent if spent else 0.0
+        line = {"shown": counters.shown, "seconds": round(counters.seconds, 3), "rate": rate}
+        path = self.run.path / "log.jsonl"
+        with explained(path), path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line | metrics) + "\n")
+        progress = min(1.0, self._progress())
+        left = counters.seconds * (1 / progress - 1) if progress else 0.0
+        self.emit(Progress(counters.shown, progress, rate, left, metrics))
+
+    def _trim_log(self) -> None:
+        """Drop log lines past the state: they will be written again."""
+        path = self.run.path / "log.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        kept = [line for line in lines if json.loads(line)["shown"] <= self.counters.shown]
+        with atomic_file(path) as part:
+            part.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+
+
+def grid(x_BCHW: torch.Tensor) -> np.ndarray:
+    """Lay pictures in [-1, 1] out as a square grid: uint8 [H, W, C]."""
+    side = math.isqrt(len(x_BCHW))
+    pixels = ((x_BCHW[: side * side].float().cpu() + 1) * 127.5).round().clamp(0, 255)
+    rows_HWC = pixels.to(torch.uint8).unflatten(0, (side, side)).permute(0, 3, 1, 4, 2)
+    return rows_HWC.flatten(0, 1).flatten(1, 2).numpy()
+
+
+def to_image(pixels_HWC: np.ndarray) -> Image.Image:
+    """Return a PIL picture of uint8 [H, W, C]; grey has one channel."""
+    return Image.fromarray(pixels_HWC[..., 0] if pixels_HWC.shape[2] == 1 else pixels_HWC)

@@ -1,0 +1,94 @@
+"""What the loop asks of a kind: networks, optimisers, one step, a preview, graphs to export."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from volute.config import Config
+from volute.train.device import Device
+from volute.train.ema import Average
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What a recipe must know of the data: side in px, channels, classes (0: none), pictures."""
+
+    size: int
+    channels: int
+    classes: int
+    pictures: int
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One network to export: example inputs by name, batch first, and the name of its output."""
+
+    role: str
+    network: nn.Module
+    inputs: dict[str, torch.Tensor]
+    output: str
+
+
+@dataclass
+class Exported:
+    """What a recipe gives for the artefact beside the common facts."""
+
+    graphs: list[Graph]
+    samples: torch.Tensor
+    """64 pictures [64, C, H, W] in [-1, 1] for the card."""
+    latent: int
+    radius: int
+    density: int = 0
+    tensors: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+Draw = Callable[[int], tuple[torch.Tensor, torch.Tensor]]
+
+
+class Recipe(Protocol):
+    """One kind of network with its objective.
+
+    `step` must be a pure function of the networks' state, the batch, `progress` and `shown`:
+    every random draw comes from a generator seeded with the run's seed and `shown`, which is why
+    a killed run goes on bit for bit.
+    """
+
+    settings: Config
+    device: Device
+    batch: int
+    modules: dict[str, nn.Module]
+    averages: dict[str, Average]
+    optimisers: dict[str, torch.optim.Optimizer]
+
+    def step(
+        self, pictures: torch.Tensor, labels: torch.Tensor, progress: float, shown: int
+    ) -> dict[str, float]:
+        """Learn from pictures [B, C, H, W] in [-1, 1]; return what to log."""
+        ...
+
+    def preview(self, pictures: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Make as many pictures as are given, to be shown beside them."""
+        ...
+
+    def export(self, draw: Draw) -> Exported:
+        """Prepare the averaged networks for use; `draw(n)` gives n training pictures."""
+        ...
+
+
+def portable(network: nn.Module) -> nn.Module:
+    """Return a copy on the CPU, ready for inference: what export and parity work on."""
+    return copy.deepcopy(network).cpu().eval().to(memory_format=torch.contiguous_format)
+
+
+def seeded(device: torch.device, *numbers: int) -> torch.Generator:
+    """Return a generator seeded by a hash of `numbers`, such as (seed, images shown)."""
+    state = np.random.SeedSequence(numbers).generate_state(2, np.uint32)
+    seed = int(state[0]) << 31 ^ int(state[1])
+    return torch.Generator(device).manual_seed(seed)

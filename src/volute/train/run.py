@@ -1,0 +1,83 @@
+"""A run: one folder with its settings, its data's report, its log, its pictures and its state."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from volute.config import Config
+from volute.data import DataSettings
+from volute.errors import UsageError
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class RunConfig(Config):
+    """Everything that decides a run. `config.toml` in the run's folder is one, and a valid `-c`."""
+
+    kind: str
+    source: str
+    preset: str
+    size: int
+    seed: int = Field(0, ge=0, lt=2**31)
+    time_s: float = Field(0.0, ge=0)
+    """Budget in seconds of training; 0: `kimg` decides."""
+    kimg: float = Field(0.0, ge=0)
+    """Budget in thousands of images shown; 0: `time_s` decides."""
+    name: str = ""
+    licence: str = "not stated"
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int = 0
+    data: DataSettings = DataSettings()
+    settings: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training's folder. `model` is the artefact that `volute.load` takes."""
+
+    path: Path
+
+    @property
+    def model(self) -> Path:
+        """The exported artefact."""
+        return self.path / "model"
+
+    @property
+    def state(self) -> Path:
+        """The folder of the resumable state."""
+        return self.path / "state"
+
+    @property
+    def config(self) -> RunConfig:
+        """The settings of this run."""
+        return RunConfig.read(self.path / "config.toml")
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The last line of the log."""
+        lines = (self.path / "log.jsonl").read_text(encoding="utf-8").splitlines()
+        return json.loads(lines[-1]) if lines else {}
+
+    @classmethod
+    def open(cls, path: Path) -> Run:
+        """Return the run in `path`, or raise UsageError if there is none."""
+        if not (path / "config.toml").is_file():
+            raise UsageError(f"{path} is not a run: it has no config.toml", "Runs lie in runs/.")
+        return cls(path)
+
+
+def parse_time(text: str | float) -> float:
+    """Turn `90s`, `10m`, `1.5h`, `2d`, `1h30m` or a number of seconds into seconds."""
+    if isinstance(text, int | float):
+        return float(text)
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd]?)", text)
+    if not parts or "".join(a + b for a, b in parts) != text:
+        raise UsageError(f"--time {text} is not a time", "Write it as in: --time 90s, 10m or 1h30m")
+    return sum(float(number) * _UNITS[unit or "s"] for number, unit in parts)

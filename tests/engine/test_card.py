@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+
+from make_artefact import config
+from volute.engine.artefact import write_artefact
+from volute.engine.card import card_text, facts
+
+
+def test_the_card_tells_what_the_model_is(tmp_path: Path) -> None:
+    about = config("gan", "garments", channels=3, classes=("bag", "a|b"))
+    training = {"images shown": "48 000", "device": "CPU, 2 threads"}
+    samples = Image.new("RGB", (8, 8))
+    metrics = {"frechet": 12.345678}
+    write_artefact(tmp_path / "m", about, {"generator": b""}, {}, metrics, samples, training)
+    card = (tmp_path / "m" / "README.md").read_text()
+    assert card.startswith('---\nlicense: "cc0-1.0"\nlibrary_name: volute\n')
+    for part in [
+        "![Samples of garments](samples.png)",
+        "volute sample garments -n 16 --grid",
+        'volute.load("garments")',
+        "| size | 16 x 16 px |",
+        "| channels | 3 (RGB) |",
+        "| parameters | 4,321 |",
+        "| multiply-adds | 0.3 million a picture |",
+        "| classes | bag, a\\|b |",
+        "| images shown | 48 000 |",
+        "| data | 16 drawings \\| made for tests |",
+        "| frechet | 12.35 |",
+        "synthetic: mark them as such",
+        "CC0-1.0. The licence covers these weights",
+    ]:
+        assert part in card
+    assert (tmp_path / "m" / "samples.png").is_file()
+
+
+def test_a_card_without_pictures_or_measures() -> None:
+    card = card_text(config("classify"), {}, {}, pictured=False)
+    assert "samples.png" not in card
+    assert "None were taken." in card
+    assert "pipeline_tag" not in card
+
+
+def test_facts_leave_out_what_is_not_there() -> None:
+    assert "classes" not in facts(config("gan"))
+    assert facts(config("vae"))["latent"] == "16"

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+
+from make_artefact import external, make_gan
+from volute.engine.session import Session, physical_cores
+from volute.errors import VoluteError
+
+SECRET = np.arange(4, dtype=np.float32)
+
+
+def graph_on(location: str) -> bytes:
+    """A graph y = x + w whose w lies at `location`."""
+    shape = ["n", 4]
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["x", "w"], ["y"])],
+        "hostile",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)],
+        [external("w", [4], location, 0, 16)],
+    )
+    opsets = [helper.make_opsetid("", 20)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    inside, outside = tmp_path / "model", tmp_path / "elsewhere"
+    inside.mkdir()
+    outside.mkdir()
+    SECRET.tofile(inside / "weights.safetensors")
+    SECRET.tofile(outside / "secret.bin")
+    os.symlink(outside / "secret.bin", inside / "link.bin")
+    os.symlink(outside, inside / "linked")
+    return inside
+
+
+def test_external_data_beside_the_graph(folder: Path) -> None:
+    (folder / "g.onnx").write_bytes(graph_on("weights.safetensors"))
+    result = Session(folder / "g.onnx", threads=1).run({"x": np.ones((1, 4), np.float32)})
+    assert result.tolist() == [[1, 2, 3, 4]]
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "../elsewhere/secret.bin",
+        "{outside}/secret.bin",
+        "{inside}/weights.safetensors",
+        "link.bin",
+        "linked/secret.bin",
+        "missing.bin",
+        "",
+        "*/_ORT_MEM_ADDR_/*",
+    ],
+)
+def test_external_data_anywhere_else_is_refused(folder: Path, location: str) -> None:
+    place = location.format(outside=folder.parent / "elsewhere", inside=folder)
+    (folder / "g.onnx").write_bytes(graph_on(place))
+    with pytest.raises(VoluteError, match="is not a graph that ONNX Runtime can load") as caught:
+        Session(folder / "g.onnx", threads=1).run({"x": np.ones((1, 4), np.float32)})
+    assert "\n" not in caught.value.what
+
+
+@pytest.mark.parametrize("content", [b"", b"not a graph", b"\x08\x0a" * 500, b"\x89PNG\r\n\x1a\n"])
+def test_a_file_that_is_no_graph(
+    tmp_path: Path, content: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "g.onnx").write_bytes(content)
+    with pytest.raises(VoluteError, match=r"g\.onnx is not a graph"):
+        Session(tmp_path / "g.onnx").run({})
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {},
+        {"latent": np.zeros((1, 3), np.float32)},
+        {"latent": np.zeros((1, 8), np.float64)},
+        {"latent": np.zeros((1, 8), np.float32), "more": np.zeros(1, np.float32)},
+    ],
+)
+def test_inputs_that_do_not_fit(
+    tmp_path: Path, inputs: dict[str, np.ndarray], capfd: pytest.CaptureFixture[str]
+) -> None:
+    session = Session(make_gan(tmp_path / "gan").graph("generator"), threads=1)
+    with pytest.raises(VoluteError, match=r"generator\.onnx cannot run: ") as caught:
+        session.run(inputs)
+    assert "\n" not in caught.value.what
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_session_is_made_on_the_first_run(tmp_path: Path) -> None:
+    session = Session(tmp_path / "absent.onnx")
+    assert session.threads == physical_cores()
+    with pytest.raises(VoluteError):
+        session.run({})
+    assert 1 <= physical_cores() <= (os.cpu_count() or 1)

@@ -1,0 +1,173 @@
+"""Tiny artefacts for tests: real ONNX graphs whose weights lie in `weights.safetensors`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from safetensors.numpy import save
+
+from volute.engine.artefact import Artefact, ArtefactConfig, Descriptor, write_artefact
+
+SIZE = 16
+LATENT = 8
+COMPONENTS, MIXED = 2, 3
+BLOCKS = 4  # the autoencoder keeps the mean of each of 4 x 4 blocks
+
+
+def config(kind: str, name: str = "tiny", **changes: Any) -> ArtefactConfig:
+    """Return a valid configuration of a 16 px model."""
+    roles = {"gan": ["generator"], "vae": ["encoder", "decoder"]}.get(kind, ["network"])
+    channels = changes.pop("channels", 1)
+    values = {
+        "format_version": 1,
+        "name": name,
+        "graphs": {role: f"{role}.onnx" for role in roles},
+        "latent": LATENT if kind == "gan" else channels * BLOCKS * BLOCKS,
+        "preset": "tiny",
+        "volute": "0.1.0",
+        "created": "2026-11-24",
+        **changes,
+    }
+    about = Descriptor(
+        kind=kind,
+        channels=channels,
+        size=SIZE,
+        radius=9,
+        tiling_exact=False,
+        parameters=4321,
+        macs_per_pixel=1234.5,
+        training_data="16 drawings | made for tests",
+        licence="CC0-1.0",
+    )
+    return ArtefactConfig(descriptor=about, **values)
+
+
+def make_gan(
+    path: Path, channels: int = 1, classes: tuple[str, ...] = (), name: str = "tiny-gan"
+) -> Artefact:
+    """Write a GAN of random weights: linear (and class embedding), upsampling, convolution."""
+    rng = np.random.default_rng(0)
+    half = SIZE // 2
+    weights = {
+        "linear": rng.standard_normal((LATENT, 4 * half * half)).astype(np.float32),
+        "conv": 0.3 * rng.standard_normal((channels, 4, 3, 3)).astype(np.float32),
+    }
+    nodes = [helper.make_node("MatMul", ["latent", "linear"], ["h0"])]
+    if classes:
+        embed = 2 * rng.standard_normal((len(classes), 4 * half * half))
+        weights["embed"] = embed.astype(np.float32)
+        nodes += [
+            helper.make_node("Gather", ["embed", "label"], ["e"]),
+            helper.make_node("Add", ["h0", "e"], ["h"]),
+        ]
+    nodes += [
+        helper.make_node("Reshape", ["h" if classes else "h0", "shape"], ["x"]),
+        helper.make_node("Resize", ["x", "", "scales"], ["u"], mode="linear"),
+        helper.make_node("Conv", ["u", "conv"], ["c"], pads=[1] * 4),
+        helper.make_node("Tanh", ["c"], ["picture"]),
+    ]
+    constants = {
+        "shape": np.array([-1, 4, half, half], np.int64),
+        "scales": np.array([1, 1, 2, 2], np.float32),
+    }
+    inputs = {"latent": (TensorProto.FLOAT, ["n", LATENT])}
+    if classes:
+        inputs["label"] = (TensorProto.INT64, ["n"])
+    content = save(weights)
+    shape = ["n", channels, SIZE, SIZE]
+    graph = to_onnx(nodes, inputs, ("picture", shape), weights, constants, content)
+    about = config("gan", name, channels=channels, classes=classes)
+    return write_artefact(path, about, {"generator": graph}, content, {}, None, {})
+
+
+def make_vae(
+    path: Path, channels: int = 1, density: bool = True, name: str = "tiny-vae"
+) -> Artefact:
+    """Write an autoencoder that keeps the mean of each 4 x 4 block, exactly."""
+    latent = channels * BLOCKS * BLOCKS
+    rng = np.random.default_rng(1)
+    weights = {"ones": np.ones(latent, np.float32)}
+    if density:
+        weights |= {
+            "density.weights": np.array([0.25, 0.75]),
+            "density.means": rng.standard_normal((COMPONENTS, MIXED)),
+            "density.factors": np.tril(rng.standard_normal((COMPONENTS, MIXED, MIXED))),
+        }
+    content = save(weights)
+    shared = {"ones": weights["ones"]}
+    step = SIZE // BLOCKS
+    encoder = to_onnx(
+        [
+            helper.make_node(
+                "AveragePool", ["picture"], ["a"], kernel_shape=[step] * 2, strides=[step] * 2
+            ),
+            helper.make_node("Flatten", ["a"], ["f"]),
+            helper.make_node("Mul", ["f", "ones"], ["latent"]),
+        ],
+        {"picture": (TensorProto.FLOAT, ["n", channels, SIZE, SIZE])},
+        ("latent", ["n", latent]),
+        shared,
+        {},
+        content,
+    )
+    decoder = to_onnx(
+        [
+            helper.make_node("Mul", ["latent", "ones"], ["m"]),
+            helper.make_node("Reshape", ["m", "shape"], ["r"]),
+            helper.make_node("Resize", ["r", "", "scales"], ["picture"], mode="nearest"),
+        ],
+        {"latent": (TensorProto.FLOAT, ["n", latent])},
+        ("picture", ["n", channels, SIZE, SIZE]),
+        shared,
+        {
+            "shape": np.array([-1, channels, BLOCKS, BLOCKS], np.int64),
+            "scales": np.array([1, 1, step, step], np.float32),
+        },
+        content,
+    )
+    about = config("vae", name, channels=channels, density=MIXED if density else 0)
+    graphs = {"encoder": encoder, "decoder": decoder}
+    return write_artefact(path, about, graphs, content, {}, None, {})
+
+
+def to_onnx(
+    nodes: list[onnx.NodeProto],
+    inputs: dict[str, tuple[int, list[Any]]],
+    output: tuple[str, list[Any]],
+    weights: dict[str, np.ndarray],
+    constants: dict[str, np.ndarray],
+    content: bytes,
+) -> bytes:
+    """Serialise a graph whose `weights` lie in the safetensors bytes `content`."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    tensors = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    for name, value in weights.items():
+        begin, end = header[name]["data_offsets"]
+        place = ("weights.safetensors", 8 + length + begin, end - begin)
+        tensors.append(external(name, list(value.shape), *place))
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info(name, *kind) for name, kind in inputs.items()],
+        [helper.make_tensor_value_info(output[0], TensorProto.FLOAT, output[1])],
+        tensors,
+    )
+    opsets = [helper.make_opsetid("", 20)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString()
+
+
+def external(
+    name: str, shape: list[int], location: str, offset: int, length: int
+) -> onnx.TensorProto:
+    """Return a float32 initialiser that lies in another file."""
+    where = TensorProto.EXTERNAL
+    tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=shape, data_location=where)
+    for key, value in {"location": location, "offset": offset, "length": length}.items():
+        tensor.external_data.add(key=key, value=str(value))
+    return tensor

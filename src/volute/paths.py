@@ -21,7 +21,7 @@ def explained(target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
-        hint = "Choose another place with -o, or make room there. What was saved before is untouched."
+        hint = "Choose another place, or make room there. What was saved before is untouched."
         raise VoluteError(f"cannot write {target}: {reason}", hint) from error
 
 
@@ -30,7 +30,7 @@ def atomic_file(target: Path) -> Iterator[Path]:
     """Give a temporary path beside `target` that becomes `target` when the block ends well."""
     with explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent)
+        handle, name = tempfile.mkstemp(target.suffix, f".{target.name}.", target.parent)
         os.close(handle)
         part = Path(name)
         try:
@@ -68,7 +68,7 @@ def write_text(target: Path, text: str) -> None:
 
 
 def new_output(target: Path, overwrite: bool = False) -> Path:
-    """Return `target` if it is free or may be overwritten, else the first free `name-2`, `-3`, ..."""
+    """Return `target` if it is free or may be overwritten, else the first free `name-2`, `-3`."""
     if overwrite or not target.exists():
         return target
     number = 2

@@ -28,9 +28,14 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        return write_demo(fake_demo(tmp_path_factory.mktemp("demo"), patch))
+
+
 @pytest.fixture
-def demo_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, browser: Browser) -> Iterator[Page]:
-    file = write_demo(fake_demo(tmp_path, monkeypatch))
+def demo_page(file: Path, browser: Browser) -> Iterator[Page]:
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     troubles: list[str] = []
     page.on("console", lambda message: troubles.append(message.text))

@@ -1,4 +1,4 @@
-"""The order of the pictures: every epoch whole, every start the tail of a run from the beginning."""
+"""The order of the pictures: every epoch whole, every start the tail of a run from zero."""
 
 import numpy as np
 from hypothesis import given

@@ -160,15 +160,13 @@ def test_formats_outside_the_list_are_not_opened():
         read_picture(eps)
 
 
-@given(
-    data=st.binary(max_size=200),
-    magic=st.sampled_from([b"\x89PNG\r\n\x1a\n", b"GIF89a", b"II*\0", b""]),
-)
+MAGIC = [b"\x89PNG\r\n\x1a\n", b"GIF89a", b"II*\0", b"BM", b"qoif", b""]
+
+
+@given(data=st.binary(max_size=200), magic=st.sampled_from(MAGIC))
 def test_any_bytes_give_a_picture_or_a_data_error(data, magic):
-    try:
+    with contextlib.suppress(DataError):
         assert read_picture(magic + data).array.dtype == np.uint8
-    except DataError as error:
-        assert error.what
 
 
 @given(st.data())

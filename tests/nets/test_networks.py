@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from volute.nets.blocks import BatchDeviation, channels_at, sides
 from volute.nets.classic import ClassicDiscriminator, ClassicGenerator
 from volute.nets.gan import Discriminator, Generator
@@ -79,7 +80,9 @@ def test_decoding_a_ladder_code_equals_reconstructing_in_one_go() -> None:
     pictures = torch.rand(4, 1, 28, 28) * 2 - 1
     top, features = encoder(pictures)
     whole, _, _ = decoder.descend(top.mean, {}, features)
-    torch.testing.assert_close(decoder(CodeOf(encoder, decoder)(pictures)), whole, atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        decoder(CodeOf(encoder, decoder)(pictures)), whole, atol=1e-4, rtol=0
+    )
 
 
 def _shaken(network: torch.nn.Module) -> torch.nn.Module:
@@ -114,7 +117,9 @@ def _gan(network: torch.nn.Module, conditional: bool = False) -> list[Graph]:
     "graphs",
     [
         pytest.param(lambda: _gan(Generator(28, 1, 0, 8, 32, 48)), id="gan"),
-        pytest.param(lambda: _gan(Generator(16, 4, 3, 8, 32, 48, 1), True), id="gan-classes-blocks"),
+        pytest.param(
+            lambda: _gan(Generator(16, 4, 3, 8, 32, 48, 1), True), id="gan-classes-blocks"
+        ),
         pytest.param(
             lambda: _gan(Generator(24, 3, 0, 8, 32, 48, 0, "transposed")), id="gan-transposed"
         ),

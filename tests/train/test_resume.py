@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from shapes import TINY
 from volute.train import loop
 from volute.train.api import resume, train

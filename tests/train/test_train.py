@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
 from shapes import TINY
 from volute import load, recipes
 from volute.errors import UsageError, VoluteError

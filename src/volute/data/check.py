@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +30,8 @@ from volute.errors import DataError, VoluteError
 from volute.events import Emit, Note
 from volute.media.photo import PictureError, picture_size
 from volute.paths import atomic_folder, cache_dir, write_text
+
+_DAY_S = 86_400
 
 
 class _Known(Config):
@@ -62,6 +66,7 @@ def open_dataset(source: Path, settings: DataSettings, size: int | None, emit: E
         folder = cache_dir() / "packs" / key
         dataset = load(folder, key)
         if dataset is None:
+            _sweep(folder.parent)
             with atomic_folder(folder) as part:
                 pack.build(found, settings, packed_size, emit, part)
             dataset = load(folder, key)
@@ -91,6 +96,14 @@ def _recall(source: Source, with_side: bool, emit: Emit) -> _Known:
         known = known.model_copy(update={"usual_side": _usual_side(source)})
     write_text(note, known.model_dump_json())
     return known
+
+
+def _sweep(packs: Path) -> None:
+    """Remove what packing left behind when it was killed, a day ago or longer."""
+    for part in packs.glob(".*"):
+        with contextlib.suppress(OSError):
+            if time.time() - part.stat().st_mtime > _DAY_S:
+                shutil.rmtree(part)
 
 
 def _read_note(note: Path) -> _Known | None:

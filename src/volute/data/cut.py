@@ -56,11 +56,11 @@ def _centre(array: np.ndarray, size: int) -> np.ndarray:
     height, width = array.shape[:2]
     side = min(height, width)
     left, top = (width - side) // 2, (height - side) // 2
+    square = array[top : top + side, left : left + side]
     if side == size:
-        return array[top : top + side, left : left + side]
-    image = Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
-    box = (left, top, left + side, top + side)
-    small = np.asarray(image.resize((size, size), Image.Resampling.LANCZOS, box))
+        return square
+    image = Image.fromarray(square[:, :, 0] if square.shape[2] == 1 else square)
+    small = np.asarray(image.resize((size, size), Image.Resampling.LANCZOS))
     return small.reshape(size, size, -1)
 
 

@@ -10,7 +10,7 @@ import os
 import time
 import warnings
 from array import array
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -80,7 +80,8 @@ class Found:
     """Of each decoded file, where the source states one."""
     owners: array[int] = field(default_factory=lambda: array("q"))
     """For each square, the index of its file."""
-    changes: Counter[str] = field(default_factory=Counter)
+    changes: list[tuple[str, ...]] = field(default_factory=list)
+    """Of each decoded file."""
     left_out: list[LeftOut] = field(default_factory=list)
     smallest: tuple[int, int] = (0, 0)
     largest: tuple[int, int] = (0, 0)
@@ -105,7 +106,7 @@ class Found:
         for square in result.squares:
             self.owners.append(len(self.names))
             scratch.add(square)
-        self.changes.update(result.changes)
+        self.changes.append(result.changes)
         self.names.append(entry.name)
         self.labels.append(entry.label)
 

@@ -54,7 +54,7 @@ def build(source: Source, settings: DataSettings, size: int, emit: Emit, folder:
                 smallest=found.smallest,
                 largest=found.largest,
                 classes=classes,
-                changes={**_colour_changes(found, scratch.channels, mode), **found.changes},
+                changes=_changes(found, scratch.channels, kept, mode),
                 notes=(*source.notes(), *filter(None, [labelling.note])),
                 left_out=tuple(found.left_out),
             )
@@ -163,21 +163,23 @@ def _number_classes(
     return classes, np.array([number[name] for name in names], np.int64)
 
 
-def _colour_changes(found: Found, channels: bytearray, mode: Mode) -> dict[str, int]:
-    """Count files, not tiles, by what became of their colours."""
-    owners = np.frombuffer(found.owners, np.int64)
-    kinds = np.frombuffer(channels, np.uint8)
-    used, coloured, clear = (np.zeros(len(found.names), bool) for _ in range(3))
-    used[owners] = True
-    coloured[owners[kinds >= 3]] = True
-    clear[owners[kinds % 2 == 0]] = True
-    changes = {
-        "colour made grey": int(coloured.sum()) if mode == "L" else 0,
-        "grey made RGB": int((used & ~coloured).sum()) if mode != "L" else 0,
-        "transparent laid on white": int(clear.sum()) if mode != "RGBA" else 0,
-        "opaque given alpha": int((used & ~clear).sum()) if mode == "RGBA" else 0,
-    }
-    return {what: number for what, number in changes.items() if number}
+def _changes(found: Found, channels: bytearray, kept: list[int], mode: Mode) -> dict[str, int]:
+    """Count the files in use, not their tiles, by what was done to them."""
+    owners = np.frombuffer(found.owners, np.int64)[kept]
+    kinds = np.frombuffer(channels, np.uint8)[kept]
+    used = set(owners.tolist())
+    coloured = set(owners[kinds >= 3].tolist())
+    clear = set(owners[kinds % 2 == 0].tolist())
+    count = Counter(change for file in used for change in found.changes[file])
+    if mode == "L":
+        count["colour made grey"] = len(coloured)
+    else:
+        count["grey made RGB"] = len(used - coloured)
+    if mode == "RGBA":
+        count["opaque given alpha"] = len(used - clear)
+    else:
+        count["transparent laid on white"] = len(clear)
+    return {what: number for what, number in sorted(count.items()) if number}
 
 
 def _refuse_few(source: Source, found: Found, usable: int) -> None:

@@ -44,7 +44,6 @@ class Residual(nn.Module):
         last = nn.Conv2d(channels, channels, 3, padding=1)
         if norm is None:
             nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
         make = norm or (lambda _: nn.Identity())
         self.branch = nn.Sequential(
             make(channels), nn.LeakyReLU(slope), first, make(channels), nn.LeakyReLU(slope), last

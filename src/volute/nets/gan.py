@@ -129,4 +129,5 @@ def _initialise(network: nn.Module) -> None:
         if isinstance(module, nn.Conv2d):
             if module.weight.any():
                 nn.init.kaiming_normal_(module.weight, 0.2)
+            assert module.bias is not None
             nn.init.zeros_(module.bias)

@@ -2,8 +2,8 @@
 
 The top latent is a vector. With a ladder, smaller maps of latents enter the decoder at its inner
 resolutions, each with a prior that the decoder itself predicts (Sonderby et al. 2016; Child 2021).
-Whatever its shape, a picture's code is one vector of independent standard normals: a lower latent is
-kept as `(z - prior mean) / prior deviation`. So decoding noise samples the model, and
+Whatever its shape, a picture's code is one vector of independent standard normals: a lower latent
+is kept as `(z - prior mean) / prior deviation`. So decoding noise samples the model, and
 decoding a code reconstructs its picture.
 """
 
@@ -89,13 +89,11 @@ class Encoder(nn.Module):
 class Rung(nn.Module):
     """One step of the ladder: the prior from above, the posterior with the encoder's features."""
 
-    def __init__(self, channels: int, latent: int, side: int) -> None:
+    def __init__(self, channels: int, latent: int) -> None:
         super().__init__()
-        self.shape = (latent, side, side)
-        self.prior = _head(channels, 2 * latent)
+        self.prior = _head(channels, 2 * latent, zero=True)
         self.posterior = _head(2 * channels, 2 * latent)
         self.inject = nn.Conv2d(latent, channels, 1)
-        nn.init.zeros_(self.prior[-1].weight)
 
     def forward(
         self,
@@ -144,6 +142,7 @@ class Decoder(nn.Module):
         self.linear = nn.Linear(latent, before * base * base)
         self.shape = (before, base, base)
         self.rungs, self.stages = nn.ModuleDict(), nn.ModuleDict()
+        self.rung_shapes: dict[str, tuple[int, int, int]] = {}
         for index, side in enumerate([base, *above]):
             after = channels_at(side, width, 2 * width)
             steps: list[nn.Module] = []
@@ -153,10 +152,11 @@ class Decoder(nn.Module):
                 steps += [Block(after) for _ in range(blocks)]
             self.stages[str(side)] = nn.Sequential(*steps)
             if index < rungs and side < size:
-                self.rungs[str(side)] = Rung(after, ladder, side)
+                self.rungs[str(side)] = Rung(after, ladder)
+                self.rung_shapes[str(side)] = (ladder, side, side)
             before = after
         self.last = nn.Sequential(nn.SiLU(), nn.Conv2d(before, channels, 3, padding=1))
-        self.latent = latent + sum(math.prod(rung.shape) for rung in self.rungs.values())
+        self.latent = latent + sum(math.prod(shape) for shape in self.rung_shapes.values())
 
     def forward(self, code_BZ: torch.Tensor) -> torch.Tensor:
         """Decode [B, latent] standard normals to pictures [B, C, size, size]."""
@@ -183,8 +183,8 @@ class Decoder(nn.Module):
         return self.last(x_BCHW), standards, divergences
 
     def _split(self, code_BZ: torch.Tensor) -> list[torch.Tensor]:
-        shapes = [rung.shape for rung in self.rungs.values()]
-        sizes = [self.top, *[c * h * w for c, h, w in shapes]]
+        shapes = self.rung_shapes.values()
+        sizes = [self.top, *map(math.prod, shapes)]
         top, *rest = code_BZ.split(sizes, 1)
         return [top, *[part.unflatten(1, shape) for part, shape in zip(rest, shapes, strict=True)]]
 
@@ -205,8 +205,11 @@ class CodeOf(nn.Module):
         return torch.cat([top.mean, *[part.flatten(1) for part in standards]], 1)
 
 
-def _head(before: int, after: int) -> nn.Sequential:
-    return nn.Sequential(nn.SiLU(), nn.Conv2d(before, after, 3, padding=1))
+def _head(before: int, after: int, zero: bool = False) -> nn.Sequential:
+    last = nn.Conv2d(before, after, 3, padding=1)
+    if zero:
+        nn.init.zeros_(last.weight)
+    return nn.Sequential(nn.SiLU(), last)
 
 
 def _log_deviation(raw: torch.Tensor) -> torch.Tensor:

@@ -185,8 +185,8 @@ class VaeRecipe:
             top, features = pair.encoder(pictures.contiguous(memory_format=torch.channels_last))
             z_BZ = top.sample(_normal(top.mean.shape, rng))
             noise = {
-                side: _normal((len(pictures), *rung.shape), rng)
-                for side, rung in pair.decoder.rungs.items()
+                side: _normal((len(pictures), *shape), rng)
+                for side, shape in pair.decoder.rung_shapes.items()
             }
             made, _, lower = pair.decoder.descend(z_BZ, noise, features)
         zero = torch.zeros_like(top.mean)

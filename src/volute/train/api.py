@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -213,7 +213,7 @@ def _export(loop: Loop, out: Path) -> None:
         format_version=FORMAT_VERSION,
         name=config.name or loop.run.path.resolve().name,
         descriptor=Descriptor(
-            kind=config.kind,
+            kind=cast("Any", config.kind),
             channels=dataset.channels,
             size=dataset.size,
             radius=exported.radius,

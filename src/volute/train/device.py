@@ -9,11 +9,14 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import nn
 
 from volute.errors import UsageError
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -24,15 +27,15 @@ class Device:
     precision: str
     threads: int
 
-    def autocast(self) -> contextlib.AbstractContextManager[None]:
+    def autocast(self) -> contextlib.AbstractContextManager[object]:
         """Return the context in which networks run: bfloat16 where chosen, else float32."""
         if self.precision == "float32":
             return contextlib.nullcontext()
         return torch.autocast(self.torch.type, torch.bfloat16)
 
-    def place(self, module: nn.Module) -> nn.Module:
+    def place(self, module: Module) -> Module:
         """Move a network here, channels last: pooling and resampling run 2 to 10 times faster."""
-        return module.to(self.torch, memory_format=torch.channels_last)
+        return channels_last(module.to(self.torch))
 
     def say(self) -> str:
         """Return the line that training shows."""
@@ -40,6 +43,14 @@ class Device:
             return f"CPU, {self.threads} threads · {self.precision}"
         name = torch.cuda.get_device_name(self.torch) if self.torch.type == "cuda" else "GPU"
         return f"{name} · {self.precision}"
+
+
+def channels_last(module: Module) -> Module:
+    """Lay the weights of 2-D convolutions out channels last, in place."""
+    for parameter in module.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return module
 
 
 def choose(device: str = "auto", precision: str = "auto", threads: int = 0) -> Device:
@@ -57,9 +68,7 @@ def choose(device: str = "auto", precision: str = "auto", threads: int = 0) -> D
         raise UsageError(
             f"device {device} is not available here", "Leave --device away to use what there is."
         ) from error
-    threads = threads or len(
-        os.sched_getaffinity(0) if sys.platform == "linux" else range(os.cpu_count() or 1)
-    )
+    threads = threads or _cores()
     torch.set_num_threads(threads)
     if place.type == "cpu":
         _keep_memory()
@@ -67,6 +76,10 @@ def choose(device: str = "auto", precision: str = "auto", threads: int = 0) -> D
     if precision == "auto":
         precision = "bfloat16" if _bfloat16_pays(place) else "float32"
     return Device(place, precision, threads)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _best_device() -> str:
@@ -85,7 +98,7 @@ def _bfloat16_pays(place: torch.device) -> bool:
         return place.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return False
-    layer = nn.Conv2d(128, 128, 3, padding=1).to(memory_format=torch.channels_last)
+    layer = channels_last(nn.Conv2d(128, 128, 3, padding=1))
     x_BCHW = torch.randn(32, 128, 14, 14).to(memory_format=torch.channels_last)
 
     def step(bf16: bool) -> None:

@@ -6,7 +6,6 @@ once and serve both ONNX Runtime and further training.
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import tempfile
@@ -44,7 +43,6 @@ def export_graphs(exported: Exported) -> tuple[dict[str, bytes], bytes]:
 
 def to_onnx(network: nn.Module, inputs: dict[str, torch.Tensor], output: str) -> onnx.ModelProto:
     """Export for any batch size. `inputs` are examples by name, batch first."""
-    buffer = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
@@ -60,8 +58,7 @@ def to_onnx(network: nn.Module, inputs: dict[str, torch.Tensor], output: str) ->
             verbose=False,
         )
         assert program is not None
-        program.save(buffer)
-    return onnx.load_from_string(buffer.getvalue())
+    return program.model_proto
 
 
 def parity(folder: Path, files: dict[str, str], graphs: list[Graph]) -> float:

@@ -84,7 +84,10 @@ class Recipe(Protocol):
 
 def portable(network: nn.Module) -> nn.Module:
     """Return a copy on the CPU, ready for inference: what export and parity work on."""
-    return copy.deepcopy(network).cpu().eval().to(memory_format=torch.contiguous_format)
+    network = copy.deepcopy(network).cpu().eval()
+    for parameter in network.parameters():
+        parameter.data = parameter.data.contiguous()
+    return network
 
 
 def seeded(device: torch.device, *numbers: int) -> torch.Generator:

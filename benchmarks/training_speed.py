@@ -19,8 +19,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from volute.recipes import create, resolve_settings
-from volute.train.device import Device, choose
-from volute.train.recipe import DataFacts
+from volute.training.device import Device, choose
+from volute.training.recipe import DataFacts
 
 SIDE = 2048
 

@@ -14,7 +14,7 @@ from make_artefact import SIZE, make_gan
 from volute import zoo
 from volute.cli.demo_sections import Demo
 from volute.handles import load
-from volute.train.run import Run, RunConfig
+from volute.training.run import Run, RunConfig
 
 EVIL = '<b>"Bag" & co</b>'
 GARMENTS = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", EVIL)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from volute.handles import load, models, sample
-    from volute.train.api import train
+    from volute.jobs import train
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "load", "models", "sample", "train"]
@@ -27,7 +27,14 @@ def __getattr__(name: str) -> Any:
     if name in _IN_HANDLES:
         return getattr(import_module("volute.handles"), name)
     if name == "train":
-        return import_module("volute.train")  # the package itself can be called
+        try:
+            return import_module("volute.jobs").train
+        except ModuleNotFoundError as error:
+            if error.name not in ("torch", "onnx", "onnxscript"):
+                raise
+            from volute.errors import MissingExtraError
+
+            raise MissingExtraError(f"training needs {error.name}", "train") from error
     raise AttributeError(f"module 'volute' has no attribute {name!r}")
 
 

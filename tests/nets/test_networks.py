@@ -9,8 +9,8 @@ from volute.nets.blocks import BatchDeviation, channels_at, sides
 from volute.nets.classic import ClassicDiscriminator, ClassicGenerator
 from volute.nets.gan import Discriminator, Generator
 from volute.nets.vae import CodeOf, Decoder, Encoder
-from volute.train.export import check_parity, export_graphs
-from volute.train.recipe import Exported, Graph
+from volute.training.export import check_parity, export_graphs
+from volute.training.recipe import Exported, Graph
 
 SIZES = (16, 20, 24, 28, 32, 48, 64, 112, 256)
 

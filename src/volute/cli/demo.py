@@ -40,7 +40,7 @@ def demo(
     from volute.cli.demo_sections import Demo, write_demo
     from volute.cli.show import live
     from volute.handles import load
-    from volute.train.api import train
+    from volute.jobs import train
 
     _clear(out)
     real = _enlarged(images)

@@ -23,7 +23,7 @@ from volute.engine.artefact import open_artefact
 from volute.engine.card import facts
 from volute.handles import Model, load
 from volute.handles.pictures import grid, to_images
-from volute.train.run import Run
+from volute.training.run import Run
 from volute.zoo import shipped
 
 ROWS = 6

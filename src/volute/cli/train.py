@@ -41,7 +41,7 @@ def train(
       volute train gan -c runs/photos-1/config.toml --seed 1
     """
     from volute.config import merged, parse_settings
-    from volute.train.api import train as run_training
+    from volute.jobs import train as run_training
 
     values = _from_config(config) if config else {}
     given = {
@@ -74,7 +74,7 @@ def resume(
 
       volute resume runs/photos-1 --time 2h
     """
-    from volute.train.api import resume as go_on
+    from volute.jobs import resume as go_on
 
     _work(lambda extra: go_on(run, time=time, kimg=kimg, **extra))
 
@@ -92,7 +92,7 @@ def export(
       volute export runs/photos-1 -o faces
     """
     from volute.cli.show import live
-    from volute.train.api import export_run
+    from volute.jobs import export_run
 
     with live() as emit:
         export_run(run, out, emit=emit)
@@ -107,18 +107,15 @@ def register(app: typer.Typer) -> None:
 
 def _from_config(path: Path) -> dict[str, Any]:
     """Return the arguments of `volute.train` that a run's configuration stands for."""
-    from volute.train.run import RunConfig
+    from volute.training.run import RunConfig
 
     config = RunConfig.read(path)
     budget: dict[str, Any] = {"kimg": config.kimg} if config.kimg else {"time": config.time_s}
-    data = config.data.model_dump()
-    place = {"precision": config.precision, "threads": config.threads, "data": data}
+    common = config.model_dump(include={"name", "licence", "precision", "threads", "data"})
     return {
-        **config.model_dump(
-            include={"source", "preset", "size", "seed", "name", "licence", "device"}
-        ),
+        **config.model_dump(include={"source", "preset", "size", "seed", "device"}),
         **budget,
-        "settings": {**config.settings, **place},
+        "settings": {**config.settings, **common},
     }
 
 

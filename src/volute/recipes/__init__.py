@@ -8,8 +8,8 @@ from typing import Any
 from volute.config import Config, merged, nearest
 from volute.errors import UsageError
 from volute.recipes import gan, vae
-from volute.train.device import Device
-from volute.train.recipe import DataFacts, Recipe
+from volute.training.device import Device
+from volute.training.recipe import DataFacts, Recipe
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,10 @@ from torch import nn
 from volute.config import Config
 from volute.nets.classic import ClassicDiscriminator, ClassicGenerator
 from volute.nets.gan import Discriminator, Generator, Resampling
-from volute.train.augment import augment
-from volute.train.device import Device
-from volute.train.ema import Average
-from volute.train.recipe import DataFacts, Draw, Exported, Graph, portable, seeded
+from volute.training.augment import augment
+from volute.training.device import Device
+from volute.training.ema import Average
+from volute.training.recipe import DataFacts, Draw, Exported, Graph, portable, seeded
 
 
 class GanSettings(Config):
@@ -79,7 +79,7 @@ PRESETS: dict[str, dict[str, object]] = {
 
 
 class GanRecipe:
-    """The generator, the discriminator and their step; see `volute.train.recipe.Recipe`."""
+    """The generator, the discriminator and their step; see `volute.training.recipe.Recipe`."""
 
     def __init__(self, settings: GanSettings, facts: DataFacts, device: Device, seed: int) -> None:
         self.settings = settings

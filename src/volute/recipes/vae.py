@@ -21,9 +21,9 @@ from torch import nn
 from volute.config import Config
 from volute.nets.vae import CodeOf, Decoder, Encoder
 from volute.recipes.density import fit_mixture
-from volute.train.device import Device
-from volute.train.ema import Average
-from volute.train.recipe import DataFacts, Draw, Exported, Graph, portable, seeded
+from volute.training.device import Device
+from volute.training.ema import Average
+from volute.training.recipe import DataFacts, Draw, Exported, Graph, portable, seeded
 
 
 class VaeSettings(Config):
@@ -73,7 +73,7 @@ class _Pair(nn.Module):
 
 
 class VaeRecipe:
-    """The encoder, the decoder and their step; see `volute.train.recipe.Recipe`."""
+    """The encoder, the decoder and their step; see `volute.training.recipe.Recipe`."""
 
     def __init__(self, settings: VaeSettings, facts: DataFacts, device: Device, seed: int) -> None:
         self.settings = settings

@@ -16,7 +16,7 @@ from safetensors.torch import save as to_bytes
 
 from volute.errors import VoluteError
 from volute.paths import atomic_file
-from volute.train.recipe import Recipe
+from volute.training.recipe import Recipe
 
 NEWEST, PREVIOUS = "newest.safetensors", "previous.safetensors"
 

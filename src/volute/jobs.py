@@ -16,11 +16,14 @@ from volute.engine.artefact import FORMAT_VERSION, ArtefactConfig, Descriptor, w
 from volute.errors import UsageError
 from volute.events import Emit, Note, Saved, silent
 from volute.paths import new_run, run_name, write_text
-from volute.train import checkpoint, export
-from volute.train.device import Device, choose
-from volute.train.loop import Loop, grid, to_image
-from volute.train.recipe import DataFacts
-from volute.train.run import Run, RunConfig, parse_time
+from volute.training import checkpoint, export
+from volute.training.device import Device, choose
+from volute.training.loop import Loop, grid, to_image
+from volute.training.recipe import DataFacts
+from volute.training.run import Run, RunConfig, parse_time
+
+
+COMMON = ("name", "licence", "precision", "threads")
 
 
 def never() -> bool:
@@ -38,8 +41,6 @@ def train(
     kimg: float | None = None,
     out: str | Path | None = None,
     seed: int = 0,
-    name: str = "",
-    licence: str = "not stated",
     device: str = "auto",
     settings: dict[str, Any] | None = None,
     emit: Emit = silent,
@@ -56,10 +57,9 @@ def train(
         kimg: budget in thousands of images shown. Such a run is exactly reproducible.
         out: the run's folder, new or empty; by default the next free one under `runs/`.
         seed: of the weights, the data's order and every draw.
-        name: of the model; by default the run's.
-        licence: of the model, for its card: it depends on the data's.
         device: `auto`, `cpu`, `cuda`, `mps`.
-        settings: what `-s` sets: recipe settings, `data` (a table), `precision`, `threads`.
+        settings: what `-s` sets: those of the recipe, the table `data`, `name` and `licence` of the
+            model for its card, `precision`, `threads`.
         emit: gets an event for everything worth showing.
         stop: asked after every step; true saves the state and returns without exporting.
 
@@ -71,10 +71,10 @@ def train(
     values = dict(settings or {})
     recipes.kind_of(kind)
     data_settings = DataSettings.make(values.pop("data", {}))
-    place = {key: values.pop(key) for key in ("precision", "threads") if key in values}
+    common = {key: values.pop(key) for key in COMMON if key in values}
     if time is not None and kimg is not None:
         raise UsageError("both --time and --kimg are given", "Give one of them.")
-    chosen = choose(device, **place)
+    chosen = choose(device, common.pop("precision", "auto"), common.pop("threads", 0))
     preset = default_preset(chosen) if preset == "auto" else preset
     recipes.resolve_settings(kind, preset, values)
     dataset = data.open_dataset(Path(source), data_settings, size, emit)
@@ -89,8 +89,7 @@ def train(
             "seed": seed,
             "time_s": 0.0 if kimg else parse_time("30m" if time is None else time),
             "kimg": kimg or 0.0,
-            "name": name,
-            "licence": licence,
+            **common,
             "device": str(chosen.torch),
             "precision": chosen.precision,
             "threads": chosen.threads,

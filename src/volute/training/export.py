@@ -21,7 +21,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from volute.errors import VoluteError
-from volute.train.recipe import Exported, Graph
+from volute.training.recipe import Exported, Graph
 
 WEIGHTS = "weights.safetensors"
 TOLERANCE = 1e-4

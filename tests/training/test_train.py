@@ -15,12 +15,12 @@ from shapes import TINY
 from volute import load, recipes
 from volute.errors import UsageError, VoluteError
 from volute.events import Event, Note, Progress, Saved
-from volute.train import checkpoint
-from volute.train.api import train
-from volute.train.device import choose
-from volute.train.loop import DivergedError
-from volute.train.recipe import DataFacts
-from volute.train.run import parse_time
+from volute.jobs import train
+from volute.training import checkpoint
+from volute.training.device import choose
+from volute.training.loop import DivergedError
+from volute.training.recipe import DataFacts
+from volute.training.run import parse_time
 
 
 @pytest.mark.parametrize("kind", ["gan", "vae"])
@@ -78,7 +78,7 @@ def test_nan_stops_the_run_and_keeps_the_last_good_state(
     shapes_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from volute.recipes.gan import GanRecipe
-    from volute.train import loop
+    from volute.training import loop
 
     monkeypatch.setattr(loop, "SAVE_S", 0.0)
     whole = GanRecipe.step
@@ -143,7 +143,7 @@ def test_a_full_disk_is_one_clear_line_and_the_state_before_is_kept(
 ) -> None:
     import errno
 
-    from volute.train import loop
+    from volute.training import loop
 
     monkeypatch.setattr(loop, "SAVE_S", 0.0)
     whole = checkpoint.to_bytes

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from volute.config import Config
-from volute.train.device import Device
-from volute.train.ema import Average
+from volute.training.device import Device
+from volute.training.ema import Average
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from shapes import TINY
-from volute.train import loop
-from volute.train.api import resume, train
+from volute.jobs import resume, train
+from volute.training import loop
 
 
 def _settings(kind: str) -> list[str]:
@@ -22,7 +22,7 @@ def _settings(kind: str) -> list[str]:
 
 
 def _start(arguments: list[str]) -> subprocess.Popen[bytes]:
-    code = "from volute.train import loop; loop.SAVE_S = 0.3;from volute.cli import main; main()"
+    code = "from volute.training import loop; loop.SAVE_S = 0.3;from volute.cli import main; main()"
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         stdout=subprocess.DEVNULL,

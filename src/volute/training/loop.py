@@ -21,9 +21,9 @@ from volute.data import Dataset, Sampler
 from volute.errors import VoluteError
 from volute.events import Emit, Progress, Saved
 from volute.paths import atomic_file, explained
-from volute.train import checkpoint
-from volute.train.recipe import Recipe
-from volute.train.run import Run, RunConfig
+from volute.training import checkpoint
+from volute.training.recipe import Recipe
+from volute.training.run import Run, RunConfig
 
 LOG_S, FIRST_SAMPLE_S, SAMPLE_S, SAVE_S = 5.0, 10.0, 60.0, 60.0
 

@@ -1,0 +1,117 @@
+"""`volute train`, `resume` and `export` as typed: texts, exit codes, nothing left behind."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from shapes import TINY, shapes
+
+from volute.cli import main
+
+
+@pytest.fixture
+def volute(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+):
+    """Run a command in an empty folder; return its exit code and what it said."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["volute", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        said = capsys.readouterr()
+        return int(stop.value.code or 0), said.out + said.err
+
+    return run
+
+
+def _pictures(folder: Path, count: int, same: bool = False) -> Path:
+    folder.mkdir()
+    for index, picture in enumerate(shapes(count)[0]):
+        array = shapes(1)[0][0] if same else picture
+        Image.fromarray(array).save(folder / f"{index}.png")
+    return folder
+
+
+FAST = [f"-s{key}={value}" for key, value in TINY["gan"].items()]
+
+
+def test_train_sample_resume_and_export(volute, tmp_path: Path) -> None:
+    _pictures(tmp_path / "mine", 40)
+    code, said = volute("train", "gan", "mine", "--kimg", "0.16", *FAST)
+    assert code == 0, said
+    assert "40 images" in said
+    assert "volute sample runs/mine-1" in said
+    code, said = volute("sample", "runs/mine-1", "-n", "4", "--grid", "-o", "grid.png")
+    assert code == 0, said
+    assert Image.open("grid.png").size[0] >= 32
+    assert volute("resume", "runs/mine-1", "--kimg", "0.32")[0] == 0
+    code, said = volute("export", "runs/mine-1", "-o", "out")
+    assert code == 0, said
+    assert "mine-1" in volute("info", "out")[1]
+    assert volute("train", "gan", "mine", "--kimg", "0.16", *FAST)[0] == 0
+    assert Path("runs/mine-2").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda folder: folder, "missing"),
+        (lambda folder: folder.mkdir() or folder, "no picture"),
+        (lambda folder: _pictures(folder, 1), "1"),
+        (lambda folder: _pictures(folder, 3), "3"),
+        (lambda folder: _pictures(folder, 30, same=True), "same"),
+    ],
+)
+def test_data_that_cannot_be_used_is_refused_with_exit_code_4(
+    make, words: str, volute, tmp_path: Path
+) -> None:
+    source = make(tmp_path / "missing")
+    code, said = volute("train", "gan", source, "--kimg", "1")
+    assert code == 4, said
+    assert said.splitlines()[-1].startswith("  ") or "error:" in said
+    assert words in said
+    assert "Traceback" not in said
+    assert not Path("runs").exists()
+
+
+def test_broken_pictures_alone_are_refused_by_name(volute, tmp_path: Path) -> None:
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    for index in range(20):
+        (folder / f"{index}.jpg").write_bytes(b"\xff\xd8\xff\xe0 not a picture")
+    code, said = volute("train", "gan", folder, "--kimg", "1")
+    assert code == 4
+    assert "0.jpg" in said or "20" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--size", "30"], 2, "28"),
+        (["--preset", "huge"], 2, "Presets"),
+        (["-s", "bacth=3"], 2, "batch"),
+        (["-s", "batch"], 2, "key=value"),
+        (["--time", "1m", "--kimg", "1"], 2, "one of them"),
+        (["-o", "mine/0.png/run"], 1, "0.png"),
+    ],
+)
+def test_wrong_arguments_say_what_would_be_right(
+    arguments: list[str], code: int, words: str, volute, tmp_path: Path
+) -> None:
+    _pictures(tmp_path / "mine", 20)
+    found, said = volute("train", "gan", "mine", *arguments)
+    assert (found, "Traceback" in said) == (code, False), said
+    assert words in said
+
+
+def test_resume_of_something_else_says_so(volute, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.zeros(3))
+    code, said = volute("resume", tmp_path)
+    assert code == 2
+    assert "not a run" in said

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from volute.nets.blocks import BatchDeviation, channels_at, sides
+from volute.nets.blocks import channels_at, sides
 from volute.nets.classic import ClassicDiscriminator, ClassicGenerator
 from volute.nets.gan import Discriminator, Generator
 from volute.nets.vae import CodeOf, Decoder, Encoder
@@ -51,14 +51,6 @@ def test_the_label_changes_picture_and_logit() -> None:
     assert not torch.allclose(zero, one)
     logits = [discriminator(zero, torch.tensor([k])) for k in (0, 1)]
     assert not torch.allclose(*logits)
-
-
-def test_batch_deviation_is_zero_for_equal_pictures_and_grows_with_variety() -> None:
-    layer = BatchDeviation()
-    same = torch.randn(1, 4, 5, 5).expand(8, -1, -1, -1)
-    assert layer(same)[:, -1].max() < 1e-3
-    varied = torch.randn(8, 4, 5, 5)
-    assert layer(3 * varied)[0, -1, 0, 0] > layer(varied)[0, -1, 0, 0] > 0.5
 
 
 @pytest.mark.parametrize("rungs", [0, 1, 2, 3])

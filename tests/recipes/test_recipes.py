@@ -83,9 +83,9 @@ def test_augmentation_is_differentiable_seeded_and_leaves_alpha_colours_alone(
 ) -> None:
     x_BCHW = torch.rand(8, channels, 16, 16) * 2 - 1
     x_BCHW.requires_grad_(True)
-    one = augment(x_BCHW, seeded(torch.device("cpu"), 1))
-    same = augment(x_BCHW, seeded(torch.device("cpu"), 1))
-    other = augment(x_BCHW, seeded(torch.device("cpu"), 2))
+    one = augment(x_BCHW, 1.0, seeded(torch.device("cpu"), 1))
+    same = augment(x_BCHW, 1.0, seeded(torch.device("cpu"), 1))
+    other = augment(x_BCHW, 1.0, seeded(torch.device("cpu"), 2))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
     one.sum().backward()

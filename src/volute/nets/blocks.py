@@ -52,23 +52,3 @@ class Residual(nn.Module):
     def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
         """Map [B, C, H, W] to the same shape."""
         return x_BCHW + self.branch(x_BCHW)
-
-
-class BatchDeviation(nn.Module):
-    """Append one map with the mean standard deviation over groups of the batch.
-
-    It lets a discriminator see variety (Karras et al. 2018, section 3). `group` pictures are
-    compared with one another; the batch is split so that every picture has its group.
-    """
-
-    def __init__(self, group: int = 8) -> None:
-        super().__init__()
-        self.group = group
-
-    def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
-        """Map [B, C, H, W] to [B, C + 1, H, W]."""
-        batch, _, height, width = x_BCHW.shape
-        group = max(g for g in range(1, self.group + 1) if batch % g == 0)
-        variance = x_BCHW.unflatten(0, (group, -1)).var(0, unbiased=False)
-        deviation = (variance + 1e-8).sqrt().mean((1, 2, 3)).repeat(group)
-        return torch.cat([x_BCHW, deviation[:, None, None, None].expand(-1, 1, height, width)], 1)

@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from volute.nets.blocks import BatchDeviation, Residual, Upsample, channels_at, sides
+from volute.nets.blocks import Residual, Upsample, channels_at, sides
 
 Resampling = Literal["bilinear", "transposed"]
 
@@ -110,8 +110,7 @@ class Discriminator(nn.Module):
         self.features = nn.Sequential(*stages)
         last = (halves[-1] + 1) // 2
         self.head = nn.Sequential(
-            BatchDeviation(),
-            nn.Conv2d(before + 1, cap, 3, stride=2, padding=1),
+            nn.Conv2d(before, cap, 3, stride=2, padding=1),
             nn.LeakyReLU(0.2),
             nn.Flatten(),
             nn.Linear(cap * last * last, max(1, classes)),

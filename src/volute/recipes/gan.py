@@ -43,7 +43,7 @@ class GanSettings(Config):
     networks: Literal["modern", "classic"] = "modern"
     loss: Literal["relativistic", "nonsaturating"] = "relativistic"
     batch: int = Field(32, ge=4, le=4096)
-    lr: float = Field(5e-4, gt=0)
+    lr: float = Field(2e-3, gt=0)
     lr_end: float = Field(0.25, gt=0, le=1)
     """Share of the learning rate that is left at the end, by a cosine."""
     beta1: float = Field(0.0, ge=0, lt=1)
@@ -55,16 +55,16 @@ class GanSettings(Config):
     """Share of the batch on which the penalties are taken, every step."""
     ema_kimg: float = Field(5.0, gt=0)
     augment: bool | Literal["auto"] = "auto"
-    """DiffAugment; `auto` is on under 10,000 pictures."""
+    """DiffAugment; `auto` rises to full over the first 50 times that each picture is shown."""
     flip: bool = False
     """Mirror pictures at random: only if the data allow it."""
 
 
 PRESETS: dict[str, dict[str, object]] = {
     "tiny": {},
-    "small": {"width": 192, "blocks": 1},
-    "base": {"width": 256, "blocks": 2, "batch": 64, "lr": 3e-4, "ema_kimg": 20.0},
-    "large": {"width": 512, "blocks": 2, "batch": 256, "lr": 2e-4, "ema_kimg": 50.0},
+    "small": {"width": 192, "blocks": 1, "lr": 1e-3},
+    "base": {"width": 256, "blocks": 2, "batch": 64, "lr": 1e-3, "ema_kimg": 20.0},
+    "large": {"width": 512, "blocks": 2, "batch": 256, "lr": 1e-3, "ema_kimg": 50.0},
     "classic": {
         "networks": "classic",
         "loss": "nonsaturating",
@@ -104,8 +104,7 @@ class GanRecipe:
             for name, module in self.modules.items()
         }
         self.conditional = facts.classes > 0 and settings.networks == "modern"
-        small = facts.pictures < 10_000
-        self.augmented = small if settings.augment == "auto" else settings.augment
+        self.augmented = 0.0
         start = settings.gamma
         self.gamma = 0.05 * (facts.size / 28) ** 2 if start == "auto" else start
 
@@ -116,6 +115,7 @@ class GanRecipe:
         rng = seeded(self.device.torch, self.seed, shown)
         cosine = 0.5 + 0.5 * math.cos(math.pi * min(progress, 1.0))
         self._set_rate(cosine)
+        self.augmented = self._augmentation(shown)
         gamma = self.gamma * _mix(cosine, self.settings.gamma_end)
         label = labels if self.conditional else None
         real = _flip(pictures, rng) if self.settings.flip else pictures
@@ -156,7 +156,7 @@ class GanRecipe:
         self, pictures: torch.Tensor, label: torch.Tensor | None, rng: torch.Generator
     ) -> torch.Tensor:
         if self.augmented:
-            pictures = augment(pictures, rng)
+            pictures = augment(pictures, self.augmented, rng)
         pictures = pictures.contiguous(memory_format=torch.channels_last)
         with self.device.autocast():
             if label is None:
@@ -218,6 +218,11 @@ class GanRecipe:
             loss = F.softplus(-on_fake).mean()
         _descend(self.optimisers["generator"], loss)
         return {"g_loss": loss.item()}
+
+    def _augmentation(self, shown: int) -> float:
+        if self.settings.augment == "auto":
+            return min(1.0, shown / self.facts.pictures / 50)
+        return float(self.settings.augment)
 
     def _set_rate(self, cosine: float) -> None:
         for optimiser in self.optimisers.values():

@@ -10,12 +10,15 @@ import torch
 import torch.nn.functional as F
 
 
-def augment(x_BCHW: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+def augment(x_BCHW: torch.Tensor, share: float, rng: torch.Generator) -> torch.Tensor:
     """Change colour, shift by up to 1/8 of the side and cut out a square of half the side.
 
-    Takes and gives [B, C, H, W] in [-1, 1]; the draw comes from `rng` alone.
+    Takes and gives [B, C, H, W] in [-1, 1]. Each picture is changed with probability `share`; the
+    draw comes from `rng` alone.
     """
-    return _cutout(_translate(_colour(x_BCHW, rng), rng), rng)
+    changed = _cutout(_translate(_colour(x_BCHW, rng), rng), rng)
+    chosen = _uniform((len(x_BCHW), 1, 1, 1), x_BCHW, rng) < share
+    return torch.where(chosen, changed, x_BCHW)
 
 
 def _uniform(shape: tuple[int, ...], like: torch.Tensor, rng: torch.Generator) -> torch.Tensor:

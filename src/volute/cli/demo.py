@@ -53,8 +53,7 @@ def demo(
             time=time,
             size=SIDE,
             out=out / "run",
-            name="digits-gan",
-            settings={"data": {"classes": names}},
+            settings={"name": "digits-gan", "licence": "BSD-3-Clause", "data": {"classes": names}},
             emit=emit,
         )
     page = write_demo(Demo(out, run, load(run.model), real, labels))

@@ -29,7 +29,7 @@ check: .venv/ready
 
 docs: .venv/ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
-	$(BIN)/zensical build --strict
+	$(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf .venv demo site

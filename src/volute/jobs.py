@@ -22,7 +22,6 @@ from volute.training.loop import Loop, grid, to_image
 from volute.training.recipe import DataFacts
 from volute.training.run import Run, RunConfig, parse_time
 
-
 COMMON = ("name", "licence", "precision", "threads")
 
 

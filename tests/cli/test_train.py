@@ -8,15 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from shapes import TINY, shapes
 
+from shapes import TINY, shapes
 from volute.cli import main
 
 
 @pytest.fixture
-def volute(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-):
+def volute(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):
     """Run a command in an empty folder; return its exit code and what it said."""
     monkeypatch.chdir(tmp_path)
 

@@ -43,25 +43,28 @@ def _wait_for_state(run: Path, child: subprocess.Popen[bytes]) -> None:
 def test_killed_at_random_and_resumed_equals_uninterrupted(
     kind: str, shapes_npz: Path, tmp_path: Path
 ) -> None:
-    kimg = 6.4
-    whole = train(kind, shapes_npz, kimg=kimg, out=tmp_path / "whole", settings=TINY[kind])
-    run = tmp_path / "killed"
-    arguments = ["train", kind, str(shapes_npz), "--kimg", str(kimg), "-o", str(run)]
-    child = _start([*arguments, *_settings(kind)])
+    _kill_and_compare(kind, shapes_npz, tmp_path, kimg=6.4, kills=2)
+
+
+def _kill_and_compare(kind: str, source: Path, folder: Path, kimg: float, kills: int) -> None:
+    whole = train(kind, source, kimg=kimg, out=folder / "whole", settings=TINY[kind])
+    run = folder / "killed"
+    child = _start(
+        ["train", kind, str(source), "--kimg", str(kimg), "-o", str(run), *_settings(kind)]
+    )
     rng = random.Random(kind)
-    for _ in range(3):
+    for _ in range(kills):
         _wait_for_state(run, child)
         time.sleep(rng.uniform(0.0, 1.2))
         child.send_signal(signal.SIGKILL)
         child.communicate()
         child = _start(["resume", str(run)])
-    _, errors = child.communicate(timeout=120)
+    _, errors = child.communicate(timeout=300)
     assert child.returncode == 0, errors.decode()
-    for name in ("model/weights.safetensors", "state/newest.safetensors"):
-        if name.startswith("state"):
-            assert _tensors(whole.path / name) == _tensors(run / name)
-        else:
-            assert (whole.path / name).read_bytes() == (run / name).read_bytes()
+    name = "state/newest.safetensors"
+    assert _tensors(whole.path / name) == _tensors(run / name)
+    name = "model/weights.safetensors"
+    assert (whole.path / name).read_bytes() == (run / name).read_bytes()
 
 
 def _tensors(path: Path) -> bytes:
@@ -101,3 +104,9 @@ def test_a_finished_run_learns_on_with_a_larger_budget(shapes_npz: Path, tmp_pat
     resume(run.path, kimg=0.64)
     assert run.metrics["shown"] == 640
     assert run.config.kimg == 0.64
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["gan", "vae"])
+def test_killed_fifteen_times(kind: str, shapes_npz: Path, tmp_path: Path) -> None:
+    _kill_and_compare(kind, shapes_npz, tmp_path, kimg=60.0, kills=15)

@@ -30,14 +30,14 @@ def train(
 ) -> None:
     """Train a network on your pictures and export it.
 
+    Subfolders are classes. The run goes to runs/NAME-1, or the next free number, or -o. The first
+    Ctrl-C saves; volute resume goes on. Settings: docs/training.md.
+
+    \b
     Examples:
-
       volute train gan photos/ --time 30m
-
       volute train vae photos.zip --size 64 --kimg 500 -o runs/faces
-
       volute train gan aerial/ -s data.crop=tiles -s flip=true
-
       volute train gan -c runs/photos-1/config.toml --seed 1
     """
     from volute.config import merged, parse_settings
@@ -68,10 +68,9 @@ def resume(
 ) -> None:
     """Go on with a run that was stopped, killed or that should learn for longer.
 
+    \b
     Examples:
-
       volute resume runs/photos-1
-
       volute resume runs/photos-1 --time 2h
     """
     from volute.jobs import resume as go_on
@@ -85,10 +84,9 @@ def export(
 ) -> None:
     """Export a run's newest state: a folder that works without torch.
 
+    \b
     Examples:
-
       volute export runs/photos-1
-
       volute export runs/photos-1 -o faces
     """
     from volute.cli.show import live

@@ -15,7 +15,8 @@ import json, pathlib, resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
 from volute.data import DataSettings, open_dataset
 dataset = open_dataset(pathlib.Path(sys.argv[1]), DataSettings(), 16, lambda event: None)
-peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+status = pathlib.Path("/proc/self/status").read_text()  # ru_maxrss would hold the parent's
+peak_kb = int(status.split("VmHWM:")[1].split()[0])
 print(json.dumps({"peak_kb": peak_kb, "report": dataset.report.model_dump()}))
 """
 

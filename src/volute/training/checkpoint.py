@@ -86,9 +86,13 @@ def _fill(recipe: Recipe, tensors: dict[str, torch.Tensor]) -> None:
     for name, average in recipe.averages.items():
         average.network.load_state_dict(_under(tensors, f"average.{name}."))
     for name, optimiser in recipe.optimisers.items():
+        parameters = [p for group in optimiser.param_groups for p in group["params"]]
         state: dict[int, dict[str, torch.Tensor]] = {}
         for key, value in _under(tensors, f"optimiser.{name}.").items():
             index, field = key.split(".", 1)
+            like = parameters[int(index)]
+            if value.shape == like.shape:  # fused steps need the parameter's own memory layout
+                value = torch.empty_like(like).copy_(value)
             state.setdefault(int(index), {})[field] = value
         whole = optimiser.state_dict()
         optimiser.load_state_dict({"state": state, "param_groups": whole["param_groups"]})

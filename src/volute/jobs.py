@@ -74,11 +74,11 @@ def train(
     if time is not None and kimg is not None:
         raise UsageError("both --time and --kimg are given", "Give one of them.")
     chosen = choose(device, common.pop("precision", "auto"), common.pop("threads", 0))
-    preset = default_preset(chosen) if preset == "auto" else preset
-    recipes.resolve_settings(kind, preset, values)
+    recipes.resolve_settings(kind, "tiny" if preset == "auto" else preset, values)
     dataset = data.open_dataset(Path(source), data_settings, size, emit)
     for line in dataset.report.lines():
         emit(Note("data", line))
+    preset = default_preset(chosen, dataset.size) if preset == "auto" else preset
     config = RunConfig.make(
         {
             "kind": kind,
@@ -142,9 +142,11 @@ def export_run(path: str | Path, out: str | Path | None = None, *, emit: Emit = 
     return run
 
 
-def default_preset(device: Device) -> str:
-    """Return the preset that suits a device: `tiny` on a CPU, `base` on a GPU."""
-    return "tiny" if device.torch.type == "cpu" else "base"
+def default_preset(device: Device, size: int) -> str:
+    """Return the preset that suits: `tiny` on a CPU; on a GPU `small` to 32 px, else `base`."""
+    if device.torch.type == "cpu":
+        return "tiny"
+    return "small" if size <= 32 else "base"
 
 
 def _go(

@@ -182,3 +182,14 @@ def test_the_gan_learns_the_shapes(tmp_path: Path) -> None:
 )
 def test_times(text: str | float, seconds: float) -> None:
     assert parse_time(text) == seconds
+
+
+def test_tensorboard_gets_the_curves_and_the_samples(shapes_npz: Path, tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = train("vae", shapes_npz, kimg=0.32, out=tmp_path / "run", settings=TINY["vae"])
+    board = EventAccumulator(str(run.path / "tensorboard"))
+    board.Reload()
+    assert {"loss", "kl", "rmse", "rate"} <= set(board.Tags()["scalars"])
+    assert board.Tags()["images"] == ["samples"]
+    assert board.Scalars("loss")[-1].step == 320

@@ -7,7 +7,6 @@ killed and resumed ends with the same bytes as one that was not (with a `kimg` b
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable
@@ -20,8 +19,9 @@ from PIL import Image
 from volute.data import Dataset, Sampler
 from volute.errors import VoluteError
 from volute.events import Emit, Progress, Saved
-from volute.paths import atomic_file, explained
+from volute.paths import atomic_file
 from volute.training import checkpoint
+from volute.training.log import Log
 from volute.training.recipe import Recipe
 from volute.training.run import Run, RunConfig
 
@@ -62,7 +62,13 @@ class Loop:
         Raises:
             DivergedError: if a loss or weight is not finite.
         """
-        self._trim_log()
+        self._log = Log(self.run.path, self.counters.shown)
+        try:
+            return self._fit()
+        finally:
+            self._log.close()
+
+    def _fit(self) -> bool:
         start = time.perf_counter() - self.counters.seconds
         due = dict.fromkeys(("log", "sample", "save"), self.counters.seconds)
         due["sample"] += FIRST_SAMPLE_S
@@ -108,6 +114,7 @@ class Loop:
         side_by_side = np.concatenate([grid(pictures), grid(made)], 1)
         with atomic_file(path) as part:
             to_image(side_by_side).save(part)
+        self._log.picture(self.counters.shown, side_by_side)
         self.emit(Saved(path, "sample"))
 
     def save(self) -> None:
@@ -139,21 +146,11 @@ class Loop:
         counters = self.counters
         spent = counters.seconds - self._seconds_at_start
         rate = (counters.shown - self._shown_at_start) / spent if spent else 0.0
-        line = {"shown": counters.shown, "seconds": round(counters.seconds, 3), "rate": rate}
-        path = self.run.path / "log.jsonl"
-        with explained(path), path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(line | metrics) + "\n")
+        line = {"seconds": round(counters.seconds, 3), "rate": rate}
+        self._log.write(counters.shown, line | metrics)
         progress = min(1.0, self._progress())
         left = counters.seconds * (1 / progress - 1) if progress else 0.0
         self.emit(Progress(counters.shown, progress, rate, left, metrics))
-
-    def _trim_log(self) -> None:
-        """Drop log lines past the state: they will be written again."""
-        path = self.run.path / "log.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        kept = [line for line in lines if json.loads(line)["shown"] <= self.counters.shown]
-        with atomic_file(path) as part:
-            part.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
 
 
 def grid(x_BCHW: torch.Tensor) -> np.ndarray:

@@ -187,6 +187,10 @@ def _budget(config: RunConfig, counters: checkpoint.Counters) -> str:
     return f"{whole} (change: {change}){done}"
 
 
+def _budget_flag(config: RunConfig) -> str:
+    return f"--kimg {config.kimg:g}" if config.kimg else f"--time {config.time_s / 60:g}m"
+
+
 def _folder(out: str | Path | None, source: Path) -> Path:
     if out is None:
         return new_run(Path("runs"), run_name(source))
@@ -209,6 +213,7 @@ def _export(loop: Loop, out: Path) -> None:
     parameters, macs = export.cost(exported.graphs)
     samples = to_image(grid(exported.samples))
     dataset, metrics = loop.dataset, loop.run.metrics
+    asks_label = any("label" in graph.inputs for graph in exported.graphs)
     artefact = ArtefactConfig(
         format_version=FORMAT_VERSION,
         name=config.name or loop.run.path.resolve().name,
@@ -226,13 +231,14 @@ def _export(loop: Loop, out: Path) -> None:
         graphs={role: f"{role}.onnx" for role in models},
         latent=exported.latent,
         density=exported.density,
-        classes=dataset.classes,
+        classes=dataset.classes if asks_label else (),
         preset=config.preset,
         volute=volute.__version__,
         created=datetime.date.today().isoformat(),
     )
     training = {
-        "command": f"volute train {config.kind} --preset {config.preset} --size {config.size}",
+        "command": f"volute train {config.kind} {Path(config.source).name} --preset "
+        f"{config.preset} --size {config.size} {_budget_flag(config)}",
         "images shown": f"{counters.shown:,}",
         "minutes": f"{counters.seconds / 60:.1f}",
         "device": f"{recipe.device.say()}",

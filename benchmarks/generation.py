@@ -23,7 +23,6 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -51,6 +50,9 @@ TITLES = {
 }
 
 
+Key = tuple[str, int, str, int, int]
+
+
 @dataclass(frozen=True)
 class Result:
     """One arm with one seed, measured. `key` says when it may stand for another run."""
@@ -59,6 +61,7 @@ class Result:
     seed: int
     time: str
     n: int
+    against: int
     frechet: float
     kid_1000: float
     density: float
@@ -67,9 +70,9 @@ class Result:
     seconds: float = 0.0
 
     @property
-    def key(self) -> tuple[str, int, str, int]:
+    def key(self) -> Key:
         """Return what a record must share to stand for another run."""
-        return (self.arm, self.seed, self.time, self.n)
+        return (self.arm, self.seed, self.time, self.n, self.against)
 
 
 def main() -> None:
@@ -79,7 +82,7 @@ def main() -> None:
     extractor = OnnxExtractor(DATA / "perceptual" / "mobilenetv2_trunk.onnx")
     print(f"features: {extractor.name}, sha256 {extractor.sha256[:16]}", flush=True)
     target = cached_features(extractor, test)
-    results = read_results()
+    results, counts = read_results(), (arguments.n, len(test))
 
     def record(result: Result) -> None:
         results[result.key] = result
@@ -87,29 +90,22 @@ def main() -> None:
         print(f"{result.arm} seed {result.seed}: {result.frechet:.2f}", flush=True)
 
     save_grid(test[: arguments.n], "real")
-    if ("train", 0, "", arguments.n) not in results:
+    if ("train", 0, "", *counts) not in results:
         chosen = np.random.default_rng(0).permutation(len(train))[: arguments.n]
         floor = measured(cached_features(extractor, train[chosen]), target)
-        record(Result("train", 0, "", arguments.n, **floor))
+        record(Result("train", 0, "", *counts, **floor))
     for seed in arguments.seeds:
         for arm in arguments.arms:
-            if (arm, seed, arguments.time, arguments.n) not in results:
-                run, shown, seconds = trained(arm, seed, arguments.time)
-                samples = volute.load(str(run)).arrays(arguments.n, seed=seed)
-                save_grid(samples, f"{arm}-{seed}")
-                found = measured(extractor(samples), target)
-                record(
-                    Result(
-                        arm,
-                        seed,
-                        arguments.time,
-                        arguments.n,
-                        **found,
-                        shown=shown,
-                        seconds=seconds,
-                    )
-                )
-    print(table(results, arguments))
+            if (arm, seed, arguments.time, *counts) in results:
+                continue
+            run, shown, seconds = trained(arm, seed, arguments.time)
+            samples = volute.load(run).arrays(arguments.n, seed=seed)
+            save_grid(samples, f"{arm}-{seed}")
+            found = measured(extractor(samples), target)
+            record(
+                Result(arm, seed, arguments.time, *counts, **found, shown=shown, seconds=seconds)
+            )
+    print(table(results, arguments, counts))
 
 
 def parse() -> argparse.Namespace:
@@ -164,7 +160,7 @@ def save_grid(pictures: np.ndarray, name: str, side: int = 10) -> None:
     )
 
 
-def read_results() -> dict[tuple[str, int, str, int], Result]:
+def read_results() -> dict[Key, Result]:
     path = RESULTS / "generation.json"
     if not path.exists():
         return {}
@@ -172,7 +168,7 @@ def read_results() -> dict[tuple[str, int, str, int], Result]:
     return {result.key: result for result in (Result(**record) for record in records)}
 
 
-def write_results(results: dict[Any, Result], extractor: OnnxExtractor) -> None:
+def write_results(results: dict[Key, Result], extractor: OnnxExtractor) -> None:
     content = {
         "features": {"name": extractor.name, "sha256": extractor.sha256, "resize": "bicubic 224"},
         "volute": volute.__version__,
@@ -183,14 +179,16 @@ def write_results(results: dict[Any, Result], extractor: OnnxExtractor) -> None:
     write_text(RESULTS / "generation.json", json.dumps(content, indent=1) + "\n")
 
 
-def table(results: dict[Any, Result], arguments: argparse.Namespace) -> str:
+def table(
+    results: dict[Key, Result], arguments: argparse.Namespace, counts: tuple[int, int]
+) -> str:
     """Return the Markdown table that the README quotes: a row for each arm and the floor."""
-    seeds, n = arguments.seeds, arguments.n
+    seeds, (n, against) = arguments.seeds, counts
     each = " | ".join(f"seed {seed}" for seed in seeds)
     rule = "|---|" + "---:|" * (len(seeds) + 7)
     lines = [
         f"Fashion-MNIST, {arguments.time} of training on {os.cpu_count()} cores, {n:,} samples "
-        "against the 10,000 test pictures.",
+        f"against the {against:,} test pictures.",
         "",
         f"| | Frechet distance (MobileNetV2), mean | {each} | of `classic` | KID x 1000 | density "
         "| coverage | images shown | images/s |",
@@ -199,8 +197,8 @@ def table(results: dict[Any, Result], arguments: argparse.Namespace) -> str:
     for arm in [*arguments.arms, "train"]:
         used = [0] if arm == "train" else seeds
         budget = "" if arm == "train" else arguments.time
-        own = [results[arm, seed, budget, n] for seed in used]
-        classic = [results.get(("classic", seed, budget, n)) for seed in used]
+        own = [results[arm, seed, budget, *counts] for seed in used]
+        classic = [results.get(("classic", seed, budget, *counts)) for seed in used]
         lines.append(row(own, classic, len(seeds)))
     return "\n".join(lines)
 

@@ -28,7 +28,7 @@ class Config(BaseModel):
             UsageError: naming the first bad key, its reason, and the nearest known key.
         """
         try:
-            return cls.model_validate(dict(values))
+            return cls.model_validate(values)
         except ValidationError as error:
             raise _explain(cls, error) from error
 
@@ -63,6 +63,8 @@ def parse_settings(pairs: Iterable[str]) -> dict[str, Any]:
         *parents, last = key.strip().split(".")
         for part in parents:
             table = table.setdefault(part, {})
+            if not isinstance(table, dict):
+                raise UsageError(f"-s {pair}: {part} is set to a value already")
         table[last] = _toml_value(text)
     return result
 

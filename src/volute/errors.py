@@ -21,6 +21,11 @@ class VoluteError(Exception):
         return f"{self.what}\n  {self.hint}" if self.hint else self.what
 
 
+def printable(text: str) -> str:
+    """Return `text` without control characters: names from strangers' files reach terminals."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)
+
+
 class UsageError(VoluteError):
     """A setting, flag or model reference that cannot be used (exit code 2)."""
 

@@ -11,18 +11,18 @@ import torch
 
 import volute
 from volute import data, recipes
-from volute.data import Dataset, DataSettings
+from volute.data import Dataset
 from volute.engine.artefact import FORMAT_VERSION, ArtefactConfig, Descriptor, write_artefact
-from volute.errors import UsageError
+from volute.errors import DataError, UsageError
 from volute.events import Emit, Note, Saved, silent
 from volute.paths import new_run, run_name, write_text
 from volute.training import checkpoint, export
 from volute.training.device import Device, choose
 from volute.training.loop import Loop, grid, to_image
 from volute.training.recipe import DataFacts
-from volute.training.run import Run, RunConfig, parse_time
+from volute.training.run import Run, RunConfig, budget
 
-COMMON = ("name", "licence", "precision", "threads")
+COMMON = ("name", "licence", "precision", "threads", "data")
 
 
 def never() -> bool:
@@ -69,34 +69,37 @@ def train(
     """
     values = dict(settings or {})
     recipes.kind_of(kind)
-    data_settings = DataSettings.make(values.pop("data", {}))
     common = {key: values.pop(key) for key in COMMON if key in values}
-    if time is not None and kimg is not None:
-        raise UsageError("both --time and --kimg are given", "Give one of them.")
-    chosen = choose(device, common.pop("precision", "auto"), common.pop("threads", 0))
-    recipes.resolve_settings(kind, "tiny" if preset == "auto" else preset, values)
-    dataset = data.open_dataset(Path(source), data_settings, size, emit)
-    for line in dataset.report.lines():
-        emit(Note("data", line))
-    preset = default_preset(chosen, dataset.size) if preset == "auto" else preset
-    config = RunConfig.make(
+    asked = RunConfig.make(
         {
             "kind": kind,
-            "source": str(Path(source).resolve()),
+            "source": _printable(Path(source).resolve()),
             "preset": preset,
-            "size": dataset.size,
+            "size": size or 0,
             "seed": seed,
-            "time_s": 0.0 if kimg else parse_time("30m" if time is None else time),
-            "kimg": kimg or 0.0,
+            **budget(time, kimg),
+            "device": device,
             **common,
-            "device": str(chosen.torch),
-            "precision": chosen.precision,
-            "threads": chosen.threads,
-            "data": data_settings,
             "settings": values,
         }
     )
-    run = Run(_folder(out, Path(source)))
+    recipes.resolve_settings(kind, "tiny" if preset == "auto" else preset, values)
+    _check_free(out)
+    chosen = choose(device, asked.precision, asked.threads)
+    dataset = data.open_dataset(Path(source), asked.data, size, emit)
+    for line in dataset.report.lines():
+        emit(Note("data", line))
+    config = asked.model_copy(
+        update={
+            "preset": default_preset(chosen, dataset.size) if preset == "auto" else preset,
+            "size": dataset.size,
+            "device": str(chosen.torch),
+            "precision": chosen.precision,
+            "threads": chosen.threads,
+            "data_key": dataset.key,
+        }
+    )
+    run = Run(new_run(Path("runs"), run_name(Path(source))) if out is None else Path(out))
     config.write(run.path / "config.toml")
     write_text(run.path / "data.txt", dataset.report.text())
     return _go(run, config, dataset, chosen, emit, stop)
@@ -107,35 +110,37 @@ def resume(
     *,
     time: str | float | None = None,
     kimg: float | None = None,
+    device: str | None = None,
     emit: Emit = silent,
     stop: Callable[[], bool] = never,
 ) -> Run:
     """Go on with a run where its last state stands, by its own settings.
 
-    `time` or `kimg` replace the budget, counted from the run's beginning.
+    `time` or `kimg` replace the budget, counted from the run's beginning; `device` replaces the
+    run's own, for instance to go on elsewhere.
 
     Raises:
         UsageError: if there is no run at `path`.
-        DataError: if its data are gone.
+        DataError: if its data are gone or have changed.
     """
     run = Run.open(Path(path))
     config = run.config
     if time is not None or kimg is not None:
-        budget = {"time_s": 0.0 if kimg else parse_time(time or 0), "kimg": kimg or 0.0}
-        config = config.model_copy(update=budget)
-        config.write(run.path / "config.toml")
+        config = config.model_copy(update=budget(time, kimg))
+    if device is not None:
+        config = config.model_copy(update={"device": device, "precision": "auto"})
     chosen = choose(config.device, config.precision, config.threads)
-    dataset = data.open_dataset(Path(config.source), config.data, config.size, emit)
+    dataset = _same_data(run, config, emit)
+    config.write(run.path / "config.toml")
     return _go(run, config, dataset, chosen, emit, stop)
 
 
 def export_run(path: str | Path, out: str | Path | None = None, *, emit: Emit = silent) -> Run:
-    """Export the newest state of a run to `out`, by default the run's own `model/`."""
+    """Export the newest state of a run to `out`, a new folder; by default its own `model/`."""
     run = Run.open(Path(path))
     config = run.config
-    chosen = choose(config.device, config.precision, config.threads)
-    dataset = data.open_dataset(Path(config.source), config.data, config.size, emit)
-    loop = _loop(run, config, dataset, chosen, emit, never)
+    _check_free(out)
+    loop = _loop(run, config, _same_data(run, config, emit), choose("cpu", "float32"), emit, never)
     if not loop.counters.shown:
         raise UsageError(f"{run.path} has no state yet", f"Run: volute resume {run.path}")
     _export(loop, Path(out) if out else run.model)
@@ -191,16 +196,33 @@ def _budget_flag(config: RunConfig) -> str:
     return f"--kimg {config.kimg:g}" if config.kimg else f"--time {config.time_s / 60:g}m"
 
 
-def _folder(out: str | Path | None, source: Path) -> Path:
+def _same_data(run: Run, config: RunConfig, emit: Emit) -> Dataset:
+    """Open the data of a run, and make sure that they are those it began with."""
+    dataset = data.open_dataset(Path(config.source), config.data, config.size, emit)
+    if config.data_key not in ("", dataset.key):
+        raise DataError(
+            f"the pictures in {config.source} have changed since {run.path} began",
+            "Put them back as they were, or start a new run on them: volute train ...",
+        )
+    return dataset
+
+
+def _check_free(out: str | Path | None) -> None:
     if out is None:
-        return new_run(Path("runs"), run_name(source))
+        return
     folder = Path(out)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(
-            f"{folder} exists and is not empty",
-            f"Choose another -o, or go on with it: volute resume {folder}",
-        )
-    return folder
+        run = (folder / "config.toml").is_file()
+        hint = f", or go on with this run: volute resume {folder}" if run else ""
+        raise UsageError(f"{folder} exists and is not empty", f"Choose another -o{hint}")
+
+
+def _printable(path: Path) -> str:
+    try:
+        path.name.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"the name of {path!r} is not UTF-8", "Rename it, please.") from error
+    return str(path)
 
 
 def _export(loop: Loop, out: Path) -> None:

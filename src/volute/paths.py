@@ -55,10 +55,14 @@ def atomic_folder(target: Path) -> Iterator[Path]:
             part.chmod(0o777 & ~_umask())
             if target.exists():
                 target.rename(old)
-            part.rename(target)
+            try:
+                part.rename(target)
+            except OSError:
+                old.rename(target)
+                raise
+            shutil.rmtree(old, ignore_errors=True)
         finally:
             shutil.rmtree(part, ignore_errors=True)
-            shutil.rmtree(old, ignore_errors=True)
 
 
 def write_text(target: Path, text: str) -> None:

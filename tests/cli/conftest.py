@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from running import Command, Result
 
+from running import Command, Result
 from volute import zoo
 from volute.cli import main
 

@@ -163,5 +163,6 @@ def test_an_earlier_demo_makes_room_but_nothing_else_does(tmp_path: Path) -> Non
         command._clear(mine)
     (tmp_path / "run" / "model").mkdir(parents=True)
     (tmp_path / "digits.npz").touch()
+    (tmp_path / ".volute-demo").touch()
     command._clear(tmp_path)
     assert list(tmp_path.iterdir()) == [mine]

@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from running import Command
 from syrupy.assertion import SnapshotAssertion
 
 from make_artefact import make_gan, make_vae
+from running import Command
 
 
 @pytest.fixture(autouse=True)

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from running import Command
 from syrupy.assertion import SnapshotAssertion
 
 from make_artefact import make_gan, make_vae
+from running import Command
 from volute.handles import load
 
 

@@ -113,3 +113,69 @@ def test_resume_of_something_else_says_so(volute, tmp_path: Path) -> None:
     code, said = volute("resume", tmp_path)
     assert code == 2
     assert "not a run" in said
+
+
+def test_export_never_replaces_what_is_there(volute, tmp_path: Path) -> None:
+    _pictures(tmp_path / "mine", 20)
+    assert volute("train", "gan", "mine", "--kimg", "0.16", *FAST)[0] == 0
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    for place in ("mine", "runs/mine-1", "."):
+        code, said = volute("export", "runs/mine-1", "-o", place)
+        assert (code, "not empty" in said) == (2, True), said
+    assert (tmp_path / "mine" / "thesis.txt").exists()
+    assert Path("runs/mine-1/state/newest.safetensors").exists()
+
+
+def test_a_run_does_not_go_on_with_other_pictures(volute, tmp_path: Path) -> None:
+    folder = _pictures(tmp_path / "mine", 20)
+    assert volute("train", "gan", "mine", "--kimg", "0.16", *FAST)[0] == 0
+    Image.fromarray(255 - shapes(1, seed=9)[0][0]).save(folder / "new.png")
+    code, said = volute("resume", "runs/mine-1", "--kimg", "0.32")
+    assert code == 4
+    assert "changed" in said
+
+
+def test_a_log_torn_by_a_power_cut_does_not_stop_the_run(volute, tmp_path: Path) -> None:
+    _pictures(tmp_path / "mine", 20)
+    assert volute("train", "gan", "mine", "--kimg", "0.16", *FAST)[0] == 0
+    with Path("runs/mine-1/log.jsonl").open("a") as log:
+        log.write('{"shown": 17')
+    assert volute("resume", "runs/mine-1", "--kimg", "0.32")[0] == 0
+
+
+def test_values_that_cannot_be_are_refused_and_spoil_nothing(volute, tmp_path: Path) -> None:
+    _pictures(tmp_path / "mine", 20)
+    assert volute("train", "gan", "mine", "--kimg", "0.064", *FAST)[0] == 0
+    before = Path("runs/mine-1/config.toml").read_bytes()
+    for words in (
+        "train gan mine --time 0s",
+        "train gan mine --kimg 0",
+        "train gan mine --kimg -3",
+        "resume runs/mine-1 --kimg 0",
+        "resume runs/mine-1 --kimg 1 --time 1m",
+        "train gan mine -s precision=fp32",
+        "train gan mine -s threads=two",
+        "train gan mine -s data=3",
+        "train gan mine -s data=3 -s data.mode=L",
+        "train gan mine -s gamma=nan",
+    ):
+        code, said = volute(*words.split())
+        assert (code, "Traceback" in said) == (2, False), words + said
+    assert Path("runs/mine-1/config.toml").read_bytes() == before
+    assert not Path("runs/mine-2").exists()
+
+
+def test_a_width_that_does_not_divide_by_eight_is_fine(volute, tmp_path: Path) -> None:
+    _pictures(tmp_path / "mine", 20)
+    arguments = ["--kimg", "0.064", "-s", "width=50", "-s", "batch=16", "-s", "threads=1"]
+    code, said = volute("train", "vae", "mine", *arguments)
+    assert code == 0, said
+
+
+def test_control_characters_do_not_reach_the_terminal(volute, tmp_path: Path) -> None:
+    pictures, labels = shapes(40)
+    names = np.array(["\x1b]0;owned\x07a", "b"])[labels]
+    np.savez(tmp_path / "evil.npz", x_train=pictures, y_train=names)
+    code, said = volute("train", "gan", "evil.npz", "--kimg", "0.064", *FAST)
+    assert code == 0, said
+    assert "\x1b" not in said

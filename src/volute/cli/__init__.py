@@ -9,7 +9,7 @@ import typer
 
 import volute
 from volute.cli import data, demo, models, sample, train
-from volute.errors import VoluteError
+from volute.errors import VoluteError, printable
 
 HELP = """Convolutional generative models: train them on your own pictures, run them anywhere.
 
@@ -52,7 +52,7 @@ def main() -> None:
     try:
         app(prog_name="volute")
     except VoluteError as error:
-        typer.echo(f"error: {error.what}", err=True)
-        for line in error.hint.splitlines():
+        typer.echo(printable(f"error: {error.what}"), err=True)
+        for line in printable(error.hint).splitlines():
             typer.echo(f"  {line}", err=True)
         sys.exit(error.exit_code)

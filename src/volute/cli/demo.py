@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 SIDE = 16
 DIGITS = "digits.npz"
-MADE = ("index.html", "pictures", "run", DIGITS)
+MARK = ".volute-demo"
+MADE = (MARK, "index.html", "pictures", "run", DIGITS)
 
 
 def register(app: typer.Typer) -> None:
@@ -41,9 +42,11 @@ def demo(
     from volute.cli.show import live
     from volute.handles import load
     from volute.jobs import train
+    from volute.paths import write_text
 
     _clear(out)
     real = _enlarged(images)
+    write_text(out / MARK, "Made by volute demo, and made anew by the next.\n")
     _write_npz(out / DIGITS, real, labels)
     names = [str(digit) for digit in range(10)]
     with live() as emit:
@@ -96,7 +99,7 @@ def _clear(folder: Path) -> None:
     """Remove an earlier demo from `folder`; refuse a place that holds something else."""
     if not folder.exists():
         return
-    if not folder.is_dir() or (any(folder.iterdir()) and not (folder / DIGITS).exists()):
+    if not folder.is_dir() or (any(folder.iterdir()) and not (folder / MARK).exists()):
         raise UsageError(f"{folder} is there already and is no demo", "Choose another -o.")
     for name in MADE:
         path = folder / name

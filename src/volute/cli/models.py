@@ -75,7 +75,7 @@ def info(model: ModelRef, as_json: AsJson = False) -> None:
         "trained on": config.descriptor.training_data,
         "licence": config.descriptor.licence,
         "made": f"{config.created} by volute {config.volute}",
-        **{key: f"{value:.4g}" for key, value in metrics.items()},
+        **{f"measured {key}": f"{value:.4g}" for key, value in metrics.items()},
         "folder": str(artefact.path),
     }
     _show(("", ""), list(rows.items()))

@@ -59,7 +59,7 @@ def sample(
     \b
     Examples:
       volute sample garments-gan -n 16 --grid
-      volute sample garments-gan --class Bag --class Sandal --truncation 0.7 -o pairs.png
+      volute sample garments-gan --class bag --class sandal --truncation 0.7 -o pairs.png
       volute sample runs/photos-1 -n 1000 --seed 7 -o many/
     """
     from volute.cli.outputs import PICTURES, choose, is_file, save_picture
@@ -106,7 +106,7 @@ def interpolate(
     Examples:
       volute interpolate garments-gan
       volute interpolate land-gan -n 8 --steps 32 --seed 3 -o walk.gif
-      volute interpolate garments-gan --class Dress -o frames/
+      volute interpolate garments-gan --class dress -o frames/
     """
     from volute.cli.outputs import ANIMATIONS, choose, is_file, save_animation, save_picture
     from volute.handles.pictures import enlarged

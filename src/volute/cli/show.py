@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from volute.errors import printable
 from volute.events import Emit, Event, Note, Progress, Saved
 
 SHORT = {"g_loss": "G", "d_loss": "D", "loss": "loss", "kl": "KL", "rmse": "rmse"}
@@ -53,9 +54,9 @@ class _Plain:
 def event_line(event: Event) -> str:
     """Return the line of a note or of a saved file; samples are not announced one by one."""
     if isinstance(event, Note):
-        return f"{event.topic:<8} {event.text}"
+        return printable(f"{event.topic:<8} {event.text}")
     if isinstance(event, Saved) and event.what != "sample":
-        return f"{event.what:<8} {shown_path(event.path)}"
+        return printable(f"{event.what:<8} {shown_path(event.path)}")
     return ""
 
 

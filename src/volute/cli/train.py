@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from volute.events import Emit, Event, Note, Saved
+
+if TYPE_CHECKING:
+    from volute.training.run import Run
 
 Out = Annotated[Path | None, typer.Option("-o", "--out", help="The folder to write; must be new.")]
 Time = Annotated[str | None, typer.Option("--time", help="Budget, such as 90s, 10m or 1h30m.")]
@@ -43,7 +48,7 @@ def train(
     from volute.config import merged, parse_settings
     from volute.jobs import train as run_training
 
-    values = _from_config(config) if config else {}
+    values = _from_config(config, kind) if config else {}
     given = {
         "source": source,
         "preset": preset,
@@ -55,7 +60,6 @@ def train(
     if time or kimg:
         values |= {"time": time, "kimg": kimg}
     values["settings"] = merged(values.get("settings", {}), parse_settings(set_ or []))
-    values.pop("kind", None)
     if "source" not in values:
         raise typer.BadParameter("give the folder, zip, tar or npz to learn from")
     _work(lambda extra: run_training(kind, values.pop("source"), out=out, **values, **extra))
@@ -65,6 +69,7 @@ def resume(
     run: Annotated[Path, typer.Argument(help="The run's folder.")],
     time: Time = None,
     kimg: Kimg = None,
+    device: Annotated[str | None, typer.Option(help="Instead of the run's own.")] = None,
 ) -> None:
     """Go on with a run that was stopped, killed or that should learn for longer.
 
@@ -75,7 +80,7 @@ def resume(
     """
     from volute.jobs import resume as go_on
 
-    _work(lambda extra: go_on(run, time=time, kimg=kimg, **extra))
+    _work(lambda extra: go_on(run, time=time, kimg=kimg, device=device, **extra))
 
 
 def export(
@@ -103,11 +108,14 @@ def register(app: typer.Typer) -> None:
     app.command()(export)
 
 
-def _from_config(path: Path) -> dict[str, Any]:
+def _from_config(path: Path, kind: str) -> dict[str, Any]:
     """Return the arguments of `volute.train` that a run's configuration stands for."""
+    from volute.errors import UsageError
     from volute.training.run import RunConfig
 
     config = RunConfig.read(path)
+    if config.kind != kind:
+        raise UsageError(f"{path} configures a {config.kind}, not a {kind}")
     budget: dict[str, Any] = {"kimg": config.kimg} if config.kimg else {"time": config.time_s}
     common = config.model_dump(include={"name", "licence", "precision", "threads", "data"})
     return {
@@ -117,34 +125,51 @@ def _from_config(path: Path) -> dict[str, Any]:
     }
 
 
-def _work(call: Callable[[dict[str, Any]], Any]) -> None:
+def _work(call: Callable[[dict[str, Any]], Run]) -> None:
     from volute.cli.show import live, shown_path
 
-    with _first_interrupt() as interrupted, live() as emit:
-        run = call({"emit": emit, "stop": interrupted})
-    if interrupted():
-        where = shown_path(run.path)
-        shown = run.metrics.get("shown", 0)
-        typer.echo(
-            f"^C       saved at {shown:,} images or later. Continue: volute resume {where}",
-            err=True,
-        )
-        typer.echo(f"         Use it as it is: volute export {where}", err=True)
-        raise typer.Exit(130)
-    typer.echo(f"done     volute sample {shown_path(run.path)} -n 16 --grid", err=True)
+    with live() as emit:
+        watch = _FirstInterrupt(emit)
+        with watch:
+            run = call({"emit": watch.emit, "stop": watch.stopped})
+    where = shown_path(run.path)
+    if watch.finished:
+        typer.echo(f"done     volute sample {where} -n 16 --grid", err=True)
+        return
+    typer.echo(f"^C       saved at {run.metrics['shown']:,} images", err=True)
+    typer.echo(f"         Continue: volute resume {where}", err=True)
+    typer.echo(f"         Use it as it is: volute export {where}", err=True)
+    raise typer.Exit(130)
 
 
-@contextmanager
-def _first_interrupt() -> Iterator[Callable[[], bool]]:
-    """Give a question: was Ctrl-C pressed? The second press interrupts at once."""
-    pressed: list[int] = []
+class _FirstInterrupt:
+    """While a training runs, the first Ctrl-C asks it to stop and save; the second is abrupt.
 
-    def remember(number: int, _frame: object) -> None:
-        pressed.append(number)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    Before the training has begun, there is nothing to save, and the first one is abrupt too.
+    """
 
-    before = signal.signal(signal.SIGINT, remember)
-    try:
-        yield lambda: bool(pressed)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self._training = self._pressed = False
+        self.finished = False
+
+    def emit(self, event: Event) -> None:
+        if isinstance(event, Note) and event.topic == "budget":
+            self._training = True
+        if isinstance(event, Saved) and event.what == "model":
+            self.finished = True
+        self._emit(event)
+
+    def stopped(self) -> bool:
+        return self._pressed
+
+    def __enter__(self) -> None:
+        self._before = signal.signal(signal.SIGINT, self._press)
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _press(self, number: int, frame: FrameType | None) -> None:
+        if self._pressed or not self._training:
+            signal.default_int_handler(number, frame)
+        self._pressed = True

@@ -11,7 +11,7 @@ from typing import IO
 
 import numpy as np
 
-from volute.data.entry import Entry, FileSource
+from volute.data.entry import Entry, FileSource, clean_name
 from volute.errors import DataError
 from volute.media.modes import scale_to_uint8
 from volute.media.photo import FILE_LIMIT, PIXEL_LIMIT
@@ -164,7 +164,7 @@ class Npz(FileSource):
             raise DataError(text, "Use it without labels: -s data.labels=false")
         values = np.frombuffer(self._read(array, size), array.dtype)
         if array.dtype.kind in "US":
-            return [str(value) for value in values.astype(str)]
+            return [clean_name(str(value)) for value in values.astype(str)]
         return [int(value) for value in values]
 
 

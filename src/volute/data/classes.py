@@ -60,6 +60,9 @@ def by_number(labels: Sequence[str | int], names: tuple[str, ...]) -> Labelling:
         UsageError: there are numbers that `names` does not reach, or texts and `names` too.
     """
     found = sorted(set(labels), key=lambda label: (isinstance(label, str), label))
+    if not names and len(labels) < _PER_CLASS * len(found):
+        few = f"{len(found)} labels for {len(labels)} pictures"
+        return Labelling([""] * len(labels), [], f"no classes: {few} are too many to be classes")
     if not names:
         return Labelling([str(label) for label in labels], [str(label) for label in found])
     numbers = [label for label in found if isinstance(label, int)]

@@ -20,7 +20,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from volute.config import Config
 from volute.engine.card import card_text
-from volute.errors import UsageError, VoluteError
+from volute.errors import UsageError, VoluteError, printable
 from volute.paths import atomic_folder
 
 if TYPE_CHECKING:
@@ -137,12 +137,12 @@ class Artefact:
         from safetensors import SafetensorError, safe_open
 
         result = {}
-        with safe_open(self.path / WEIGHTS, framework="numpy") as weights:
-            for name in names:
-                try:
+        try:
+            with safe_open(self.path / WEIGHTS, framework="numpy") as weights:
+                for name in names:
                     result[name] = weights.get_tensor(name)
-                except SafetensorError as error:
-                    raise _damaged(self.path / WEIGHTS, f"it has no tensor {name}") from error
+        except SafetensorError as error:
+            raise _damaged(self.path / WEIGHTS, str(error)) from error
         return result
 
     def metrics(self) -> dict[str, float]:
@@ -151,7 +151,11 @@ class Artefact:
         if not file.exists():
             return {}
         values = _read_json(file)
-        return {key: value for key, value in values.items() if isinstance(value, int | float)}
+        return {
+            printable(key): float(value)
+            for key, value in values.items()
+            if isinstance(value, int | float) and abs(value) < 1e300
+        }
 
 
 def open_artefact(path: Path) -> Artefact:

@@ -167,8 +167,9 @@ class Sampler:
 
     def _label(self, wanted: str | int) -> int:
         """Return the index of a class given by its name, or by its index."""
-        if wanted in self.classes:
-            return self.classes.index(str(wanted))
+        folded = [name.casefold() for name in self.classes]
+        if str(wanted).casefold() in folded:
+            return folded.index(str(wanted).casefold())
         if str(wanted).isdecimal() and int(wanted) < len(self.classes):
             return int(wanted)
         known = f"Known: {', '.join(self.classes[:20])}"

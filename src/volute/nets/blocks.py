@@ -19,8 +19,11 @@ def sides(size: int) -> list[int]:
 
 
 def channels_at(side: int, width: int, cap: int) -> int:
-    """Channels at a resolution: `width` at 8 px, halved with each doubling; 16 to `cap`."""
-    return max(16, min(cap, int(width * 2.0 ** round(math.log2(8 / side)))))
+    """Channels at a resolution: `width` at 8 px, halved with each doubling; 16 to `cap`.
+
+    A multiple of 8, as group norm needs it.
+    """
+    return max(16, min(cap, int(width * 2.0 ** round(math.log2(8 / side)))) // 8 * 8)
 
 
 class Upsample(nn.Module):

@@ -74,7 +74,7 @@ def _spread(points: np.ndarray, count: int, rng: np.random.Generator) -> np.ndar
 
 
 def _nearest(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    distance = ((points[:, None] - centres[None]) ** 2).sum(2)
+    distance = (centres**2).sum(1) - 2 * points @ centres.T
     return np.eye(len(centres))[distance.argmin(1)]
 
 

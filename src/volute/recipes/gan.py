@@ -15,7 +15,7 @@ the same and loses modes. `classic` is DCGAN with the non-saturating loss of Goo
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
@@ -48,7 +48,7 @@ class GanSettings(Config):
     """Share of the learning rate that is left at the end, by a cosine."""
     beta1: float = Field(0.0, ge=0, lt=1)
     beta2: float = Field(0.99, ge=0, lt=1)
-    gamma: float | Literal["auto"] = "auto"
+    gamma: Annotated[float, Field(ge=0, allow_inf_nan=False)] | Literal["auto"] = "auto"
     """Weight of R1 and R2 at the start; `auto` is 0.05 at 28 px and grows with the pixels."""
     gamma_end: float = Field(0.1, ge=0, le=1)
     penalty_share: float = Field(0.25, gt=0, le=1)

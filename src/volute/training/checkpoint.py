@@ -23,10 +23,9 @@ NEWEST, PREVIOUS = "newest.safetensors", "previous.safetensors"
 
 @dataclass(frozen=True)
 class Counters:
-    """How far a run is: images shown, steps taken, seconds of training."""
+    """How far a run is: images shown and seconds of training."""
 
     shown: int = 0
-    steps: int = 0
     seconds: float = 0.0
 
 
@@ -56,7 +55,8 @@ def load(folder: Path, recipe: Recipe) -> Counters:
     for path in found:
         try:
             with safe_open(path, "pt") as stream:
-                counters = Counters(**json.loads(stream.metadata()["counters"]))
+                counted = json.loads(stream.metadata()["counters"])
+                counters = Counters(counted["shown"], counted["seconds"])
                 tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
         except (SafetensorError, OSError, KeyError, ValueError):
             continue

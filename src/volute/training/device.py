@@ -66,7 +66,7 @@ def choose(device: str = "auto", precision: str = "auto", threads: int = 0) -> D
         torch.zeros(1, device=place)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UsageError(
-            f"device {device} is not available here", "Leave --device away to use what there is."
+            f"device {device} is not available here", "Use what there is: --device auto"
         ) from error
     threads = threads or _cores()
     torch.set_num_threads(threads)
@@ -96,7 +96,8 @@ def _bfloat16_pays(place: torch.device) -> bool:
     """
     if place.type != "cpu":
         return place.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    mkldnn = torch.backends.mkldnn.is_available()
+    if not (mkldnn and torch.ops.mkldnn._is_mkldnn_bf16_supported()):
         return False
     layer = channels_last(nn.Conv2d(128, 128, 3, padding=1))
     x_BCHW = torch.randn(32, 128, 14, 14).to(memory_format=torch.channels_last)
@@ -125,6 +126,7 @@ def _keep_memory() -> None:
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL("libc.so.6").mallopt
         trim_threshold, top_pad, mmap_threshold = -1, -2, -3
-        mallopt(mmap_threshold, 1 << 30)
+        if not mallopt(mmap_threshold, 1 << 30):
+            mallopt(mmap_threshold, 32 << 20)  # the most that an older glibc takes
         mallopt(trim_threshold, (1 << 31) - 1)
         mallopt(top_pad, 1 << 26)

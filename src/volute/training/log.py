@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from volute.paths import atomic_file, explained
+from volute.training.run import read_log
 
 
 class Log:
@@ -20,10 +21,10 @@ class Log:
 
     def __init__(self, folder: Path, shown: int) -> None:
         self._path = folder / "log.jsonl"
-        lines = self._path.read_text(encoding="utf-8").splitlines() if self._path.exists() else []
-        kept = [line for line in lines if json.loads(line)["shown"] <= shown]
+        kept = [line for line in read_log(self._path) if line["shown"] <= shown]
         with atomic_file(self._path) as part:
-            part.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+            text = "".join(json.dumps(line) + "\n" for line in kept)
+            part.write_text(text, encoding="utf-8")
         self._board = _tensorboard(folder / "tensorboard", shown)
 
     def write(self, shown: int, values: dict[str, float]) -> None:

@@ -1,8 +1,8 @@
 """The one training loop: every kind goes through it, counted in images shown.
 
 Each step is a pure function of the state and the number of images shown, so a run that was
-killed and resumed ends with the same bytes as one that was not (with a `kimg` budget; with
-`time`, schedules follow the clock).
+killed and resumed ends with the same bytes as one that was not, on a CPU with a `kimg` budget
+(with `time`, schedules follow the clock; some CUDA kernels are not deterministic).
 """
 
 from __future__ import annotations
@@ -32,10 +32,12 @@ class DivergedError(VoluteError):
     """A loss or weight became NaN; the state on disk is the last good one."""
 
     def __init__(self, shown: int, run: Run) -> None:
+        saved = any(run.state.glob("*.safetensors"))
+        kept = f"The last good state is kept (volute export {run.path}). " if saved else ""
         super().__init__(
             f"training became unstable at {shown:,} images: a value is NaN or infinite",
-            f"The last good state is kept in {run.state}. Try half the learning rate "
-            "(-s lr=...), or for a GAN four times gamma (-s gamma=...).",
+            f"{kept}Start again with half the learning rate (-s lr=...), or for a GAN with four "
+            "times gamma (-s gamma=...).",
         )
 
 
@@ -88,11 +90,13 @@ class Loop:
                 self.save()
                 due["save"] = now + SAVE_S
             if self.stop():
+                self._report(metrics)
                 self.save()
                 return False
-        self._report(metrics)
-        self.sample()
-        self.save()
+        if metrics:
+            self._report(metrics)
+            self.sample()
+            self.save()
         return True
 
     def draw(self, count: int, shown: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -137,9 +141,7 @@ class Loop:
         metrics = self.recipe.step(pictures, labels, progress, shown)
         if not all(math.isfinite(value) for value in metrics.values()):
             raise DivergedError(shown, self.run)
-        self.counters = replace(
-            self.counters, shown=shown + len(pictures), steps=self.counters.steps + 1
-        )
+        self.counters = replace(self.counters, shown=shown + len(pictures))
         return metrics
 
     def _report(self, metrics: dict[str, float]) -> None:

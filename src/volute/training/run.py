@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -32,8 +33,10 @@ class RunConfig(Config):
     name: str = ""
     licence: str = "not stated"
     device: str = "auto"
-    precision: str = "auto"
-    threads: int = 0
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    threads: int = Field(0, ge=0)
+    data_key: str = ""
+    """Of the packed pictures: a run goes on with the data that it began with, or not at all."""
     data: DataSettings = DataSettings()
     settings: dict[str, Any] = {}
 
@@ -62,8 +65,8 @@ class Run:
     @property
     def metrics(self) -> dict[str, float]:
         """The last line of the log."""
-        lines = (self.path / "log.jsonl").read_text(encoding="utf-8").splitlines()
-        return json.loads(lines[-1]) if lines else {}
+        lines = read_log(self.path / "log.jsonl")
+        return lines[-1] if lines else {}
 
     @classmethod
     def open(cls, path: Path) -> Run:
@@ -71,6 +74,33 @@ class Run:
         if not (path / "config.toml").is_file():
             raise UsageError(f"{path} is not a run: it has no config.toml", "Runs lie in runs/.")
         return cls(path)
+
+
+def read_log(path: Path) -> list[dict[str, float]]:
+    """Return the lines of a log; one that a kill or a full disk tore is left out."""
+    if not path.exists():
+        return []
+    lines = []
+    for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        with contextlib.suppress(json.JSONDecodeError):
+            lines.append(json.loads(text))
+    return lines
+
+
+def budget(time: str | float | None, kimg: float | None) -> dict[str, float]:
+    """Return `time_s` and `kimg` of a run: one of them above 0, the other 0.
+
+    Raises:
+        UsageError: if both are given, or one that is not above 0.
+    """
+    if time is not None and kimg is not None:
+        raise UsageError("both --time and --kimg are given", "Give one of them.")
+    values = {"time_s": 0.0, "kimg": kimg} if kimg is not None else {"kimg": 0.0}
+    if kimg is None:
+        values["time_s"] = parse_time("30m" if time is None else time)
+    if not max(values.values()) > 0:
+        raise UsageError("a budget must be more than 0", "As in: --time 10m, or --kimg 100")
+    return values
 
 
 def parse_time(text: str | float) -> float:

@@ -57,7 +57,7 @@ def train(
         "device": device,
     }
     values |= {key: value for key, value in given.items() if value is not None}
-    if time or kimg:
+    if time is not None or kimg is not None:
         values |= {"time": time, "kimg": kimg}
     values["settings"] = merged(values.get("settings", {}), parse_settings(set_ or []))
     if "source" not in values:

@@ -58,10 +58,16 @@ def test_a_folder_a_day_is_no_class():
 
 
 def test_numbers_sort_as_numbers_and_take_names():
-    assert by_number([10, 2, 2], ()).order == ["2", "10"]
+    assert by_number([10, 2, 2] * 4, ()).order == ["2", "10"]
     assert by_number([1, 0], ("shirt", "shoe", "hat")).labels == ["shoe", "shirt"]
     assert by_number([1, 0], ("shirt", "shoe", "hat")).order == ["shirt", "shoe"]
-    assert by_number(["b", "a"], ()).order == ["a", "b"]
+    assert by_number(["b", "a"] * 4, ()).order == ["a", "b"]
+
+
+def test_numbers_that_name_each_picture_are_no_classes():
+    labelling = by_number(list(range(30)), ())
+    assert labelling.order == []
+    assert "too many to be classes" in labelling.note
 
 
 def test_names_that_do_not_fit_are_a_usage_error():

@@ -139,7 +139,10 @@ class Artefact:
         result = {}
         try:
             with safe_open(self.path / WEIGHTS, framework="numpy") as weights:
+                there = set(weights.keys())
                 for name in names:
+                    if name not in there:
+                        raise _damaged(self.path / WEIGHTS, f"it has no tensor {name}")
                     result[name] = weights.get_tensor(name)
         except SafetensorError as error:
             raise _damaged(self.path / WEIGHTS, str(error)) from error

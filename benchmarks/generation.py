@@ -5,7 +5,8 @@
 
 Every arm trains with the project's own command on this machine, one after the other, seed by seed,
 so that a machine that gets slower hits all arms alike. An arm whose result is already in
-`results/generation.json` for the same time, seed and number of samples is not run again.
+`results/generation.json` for the same settings, torch, cores, time, seed and number of samples is
+not run again.
 Reported: Frechet distance on features of the MobileNetV2 trunk at 224 px, of samples against the
 10,000 test pictures; the same for as many training pictures, which is the floor; 1000 times the
 kernel distance; density and coverage (k=5).
@@ -14,7 +15,9 @@ kernel distance; density and coverage (k=5).
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import math
 import os
 import platform
 import shutil
@@ -25,6 +28,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
 import volute
@@ -32,15 +36,16 @@ from volute.measure.coverage import coverage
 from volute.measure.features import OnnxExtractor, cached_features
 from volute.measure.frechet import frechet_distance, kid
 from volute.paths import write_text
+from volute.recipes import resolve_settings
 
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("VOLUTE_DATA", HERE.parents[1] / "shared" / "data"))
 RESULTS = HERE / "results"
 UNLABELLED = ["-s", "data.labels=false"]
 ARMS = {
-    "unconditional": ["--preset", "tiny", *UNLABELLED],
-    "conditional": ["--preset", "tiny"],
-    "classic": ["--preset", "classic", *UNLABELLED],
+    "unconditional": ("tiny", UNLABELLED),
+    "conditional": ("tiny", []),
+    "classic": ("classic", UNLABELLED),
 }
 TITLES = {
     "unconditional": "volute `tiny`, unconditional",
@@ -50,7 +55,7 @@ TITLES = {
 }
 
 
-Key = tuple[str, int, str, int, int]
+Key = tuple[str, int, str, int, int, str]
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ class Result:
     time: str
     n: int
     against: int
+    settings: str
     frechet: float
     kid_1000: float
     density: float
@@ -72,7 +78,7 @@ class Result:
     @property
     def key(self) -> Key:
         """Return what a record must share to stand for another run."""
-        return (self.arm, self.seed, self.time, self.n, self.against)
+        return (self.arm, self.seed, self.time, self.n, self.against, self.settings)
 
 
 def main() -> None:
@@ -90,21 +96,20 @@ def main() -> None:
         print(f"{result.arm} seed {result.seed}: {result.frechet:.2f}", flush=True)
 
     save_grid(test[: arguments.n], "real")
-    if ("train", 0, "", *counts) not in results:
+    if ("train", 0, "", *counts, "") not in results:
         chosen = np.random.default_rng(0).permutation(len(train))[: arguments.n]
         floor = measured(cached_features(extractor, train[chosen]), target)
-        record(Result("train", 0, "", *counts, **floor))
+        record(Result("train", 0, "", *counts, "", **floor))
     for seed in arguments.seeds:
         for arm in arguments.arms:
-            if (arm, seed, arguments.time, *counts) in results:
+            key = (arm, seed, arguments.time, *counts, digest(arm))
+            if key in results:
                 continue
             run, shown, seconds = trained(arm, seed, arguments.time)
             samples = volute.load(run).arrays(arguments.n, seed=seed)
             save_grid(samples, f"{arm}-{seed}")
             found = measured(extractor(samples), target)
-            record(
-                Result(arm, seed, arguments.time, *counts, **found, shown=shown, seconds=seconds)
-            )
+            record(Result(*key, **found, shown=shown, seconds=seconds))
     print(table(results, arguments, counts))
 
 
@@ -117,13 +122,24 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def digest(arm: str) -> str:
+    """Return a short hash of what a result depends on besides its own fields."""
+    if arm == "train":
+        return ""
+    preset, extra = ARMS[arm]
+    settings = resolve_settings("gan", preset, {}).model_dump_json()
+    parts = [settings, *extra, torch.__version__, str(os.cpu_count())]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+
 def trained(arm: str, seed: int, budget: str) -> tuple[Path, int, float]:
     """Train one arm from the start; return its run, the images shown and the seconds it took."""
     run = RESULTS / "runs" / f"{arm}-{seed}-{budget}"
     shutil.rmtree(run, ignore_errors=True)
+    preset, extra = ARMS[arm]
     command = [
-        volute_command(), "train", "gan", str(DATA / "fashion_mnist.npz"), *ARMS[arm],
-        "--time", budget, "--seed", str(seed), "-o", str(run),
+        volute_command(), "train", "gan", str(DATA / "fashion_mnist.npz"),
+        "--preset", preset, *extra, "--time", budget, "--seed", str(seed), "-o", str(run),
     ]  # fmt: skip
     print(f"\n$ volute {' '.join(command[1:])}", flush=True)
     subprocess.run(command, check=True)
@@ -149,8 +165,9 @@ def measured(features: np.ndarray, target: np.ndarray) -> dict[str, float]:
 
 
 def save_grid(pictures: np.ndarray, name: str, side: int = 10) -> None:
-    """Write the first side x side pictures as one PNG, doubled in size."""
+    """Write the first pictures, at most side x side, as one PNG, doubled in size."""
     _, height, width, channels = pictures.shape
+    side = min(side, math.isqrt(len(pictures)))
     rows = pictures[: side * side].reshape(side, side, height, width, channels)
     sheet = rows.swapaxes(1, 2).reshape(side * height, side * width, channels)
     image = Image.fromarray(sheet[..., 0] if channels == 1 else sheet)
@@ -197,8 +214,10 @@ def table(
     for arm in [*arguments.arms, "train"]:
         used = [0] if arm == "train" else seeds
         budget = "" if arm == "train" else arguments.time
-        own = [results[arm, seed, budget, *counts] for seed in used]
-        classic = [results.get(("classic", seed, budget, *counts)) for seed in used]
+        own = [results[arm, seed, budget, *counts, digest(arm)] for seed in used]
+        classic = [
+            results.get(("classic", seed, budget, *counts, digest("classic"))) for seed in used
+        ]
         lines.append(row(own, classic, len(seeds)))
     return "\n".join(lines)
 

@@ -46,10 +46,15 @@ class Device:
 
 
 def channels_last(module: Module) -> Module:
-    """Lay the weights of 2-D convolutions out channels last, in place."""
+    """Lay the weights of 2-D convolutions out channels last, in place.
+
+    A copy into strides that say so, since `contiguous` leaves a weight of one input channel as it
+    is, and PyTorch then takes its layer's output, and all that follows, for channels first.
+    """
     for parameter in module.parameters():
         if parameter.dim() == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+            weight = torch.empty_like(parameter, memory_format=torch.channels_last)
+            parameter.data = weight.copy_(parameter.data)
     return module
 
 

@@ -26,9 +26,10 @@ _IN_HANDLES = ("load", "models", "sample")
 def __getattr__(name: str) -> Any:
     if name in _IN_HANDLES:
         return getattr(import_module("volute.handles"), name)
-    if name == "train":
+    if name in ("jobs", "train"):
         try:
-            return import_module("volute.jobs").train
+            jobs = import_module("volute.jobs")
+            return jobs.train if name == "train" else jobs
         except ModuleNotFoundError as error:
             if error.name not in ("torch", "onnx", "onnxscript"):
                 raise

@@ -102,7 +102,7 @@ def train(
     run = Run(new_run(Path("runs"), run_name(Path(source))) if out is None else Path(out))
     config.write(run.path / "config.toml")
     write_text(run.path / "data.txt", dataset.report.text())
-    return _go(run, config, dataset, chosen, emit, stop)
+    return _go(_loop(run, config, dataset, chosen, emit, stop))
 
 
 def resume(
@@ -111,16 +111,18 @@ def resume(
     time: str | float | None = None,
     kimg: float | None = None,
     device: str | None = None,
+    settings: dict[str, Any] | None = None,
     emit: Emit = silent,
     stop: Callable[[], bool] = never,
 ) -> Run:
     """Go on with a run where its last state stands, by its own settings.
 
     `time` or `kimg` replace the budget, counted from the run's beginning; `device` replaces the
-    run's own, for instance to go on elsewhere.
+    run's own, for instance to go on elsewhere; `settings` replace those of the recipe that leave
+    the networks as they are, such as `lr` and `gamma`.
 
     Raises:
-        UsageError: if there is no run at `path`.
+        UsageError: if there is no run at `path`, or its state does not fit the new settings.
         DataError: if its data are gone or have changed.
     """
     run = Run.open(Path(path))
@@ -129,10 +131,13 @@ def resume(
         config = config.model_copy(update=budget(time, kimg))
     if device is not None:
         config = config.model_copy(update={"device": device, "precision": "auto"})
+    if settings:
+        config = config.model_copy(update={"settings": config.settings | settings})
+        recipes.resolve_settings(config.kind, config.preset, config.settings)
     chosen = choose(config.device, config.precision, config.threads)
-    dataset = _same_data(run, config, emit)
+    loop = _loop(run, config, _same_data(run, config, emit), chosen, emit, stop)
     config.write(run.path / "config.toml")
-    return _go(run, config, dataset, chosen, emit, stop)
+    return _go(loop)
 
 
 def export_run(path: str | Path, out: str | Path | None = None, *, emit: Emit = silent) -> Run:
@@ -154,21 +159,15 @@ def default_preset(device: Device, size: int) -> str:
     return "small" if size <= 32 else "base"
 
 
-def _go(
-    run: Run,
-    config: RunConfig,
-    dataset: Dataset,
-    device: Device,
-    emit: Emit,
-    stop: Callable[[], bool],
-) -> Run:
-    loop = _loop(run, config, dataset, device, emit, stop)
-    parameters = sum(p.numel() for m in loop.recipe.modules.values() for p in m.parameters())
-    emit(Note("device", f"{device.say()} · preset {config.preset} · {parameters:,} parameters"))
-    emit(Note("budget", _budget(config, loop.counters)))
+def _go(loop: Loop) -> Run:
+    recipe, config = loop.recipe, loop.config
+    parameters = sum(p.numel() for m in recipe.modules.values() for p in m.parameters())
+    about = f"{recipe.device.say()} · preset {config.preset} · {parameters:,} parameters"
+    loop.emit(Note("device", about))
+    loop.emit(Note("budget", _budget(config, loop.counters)))
     if loop.fit():
-        _export(loop, run.model)
-    return run
+        _export(loop, loop.run.model)
+    return loop.run
 
 
 def _loop(

@@ -103,3 +103,22 @@ def test_the_face_lists_its_names() -> None:
     assert {"load", "sample", "models", "train"} <= set(dir(volute))
     with pytest.raises(AttributeError, match="no attribute 'paint'"):
         _ = volute.paint
+
+
+@pytest.mark.parametrize(
+    "words", ["train gan mine", "resume runs/mine-1", "export runs/mine-1", "demo"]
+)
+def test_what_needs_torch_says_how_to_get_it(words: str, tmp_path: Path) -> None:
+    code = f"""{BLOCKED}
+import os
+os.chdir(sys.argv[1])
+sys.argv = ["volute", *{words.split()!r}]
+from volute.cli import main
+main()
+"""
+    line = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 3, done.stderr
+    assert done.stderr == (
+        'error: training needs torch\n  Install it with: pip install "volute[train]"\n'
+    )

@@ -108,6 +108,24 @@ def test_wrong_arguments_say_what_would_be_right(
     assert words in said
 
 
+def test_a_run_goes_on_with_other_settings_but_not_with_other_networks(
+    volute, tmp_path: Path
+) -> None:
+    _pictures(tmp_path / "mine", 20)
+    assert volute("train", "gan", "mine", "--kimg", "0.16", *FAST)[0] == 0
+    before = Path("runs/mine-1/config.toml").read_bytes()
+    code, said = volute("resume", "runs/mine-1", "--kimg", "0.32", "-s", "width=48")
+    assert code == 2, said
+    assert "of other networks" in said
+    code, said = volute("resume", "runs/mine-1", "--kimg", "0.32", "-s", "gama=1")
+    assert code == 2, said
+    assert "gamma" in said
+    assert Path("runs/mine-1/config.toml").read_bytes() == before
+    code, said = volute("resume", "runs/mine-1", "--kimg", "0.32", "-s", "lr=0.0005")
+    assert code == 0, said
+    assert "lr = 0.0005" in Path("runs/mine-1/config.toml").read_text()
+
+
 def test_resume_of_something_else_says_so(volute, tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.zeros(3))
     code, said = volute("resume", tmp_path)

@@ -162,3 +162,18 @@ def test_transparent_pictures(tmp_path: Path) -> None:
 
 def test_classes_are_found_whatever_their_case(classed: Generator) -> None:
     assert classed.labels(2, classes=["BAG", "Coat"]).tolist() == [0, 1]
+
+
+def test_a_stream_gives_the_samples_with_their_classes(classed: Generator) -> None:
+    pairs = list(classed.stream(40, seed=3))
+    images = [np.asarray(image) for image, _ in pairs]
+    np.testing.assert_array_equal(images, classed.arrays(40, seed=3)[..., 0])
+    labels = classed.labels(40, seed=3)
+    assert labels is not None
+    assert [name for _, name in pairs] == [classed.classes[label] for label in labels]
+
+
+def test_a_stream_holds_a_block_at_a_time(gan: Generator) -> None:
+    """A million pictures are no more work than those that are taken."""
+    first = next(iter(gan.stream(1_000_000, seed=3)))[0]
+    np.testing.assert_array_equal(np.asarray(first), np.asarray(gan.sample(1, seed=3)[0]))

@@ -28,29 +28,30 @@ def demo(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the page.")] = Path("demo"),
     time: Annotated[str, typer.Option("--time", help="How long to train.")] = "60s",
 ) -> None:
-    """Train a GAN on 1,797 real handwritten digits, here and now, and write a page that shows it.
+    """Learn real digits, write a page that shows it.
 
-    An earlier demo in the same folder is made anew.
+    A GAN is trained on scikit-learn's 1,797 handwritten digits, here and now, and sampled; the
+    shipped models are too. An earlier demo in the same folder is made anew.
 
     \b
     Examples:
       volute demo
       volute demo --time 5m -o digits/
     """
-    images, labels = _digits()
+    from volute import jobs
     from volute.cli.demo_sections import Demo, write_demo
     from volute.cli.show import live
     from volute.handles import load
-    from volute.jobs import train
     from volute.paths import write_text
 
+    images, labels = _digits()
     _clear(out)
     real = _enlarged(images)
     write_text(out / MARK, "Made by volute demo, and made anew by the next.\n")
     _write_npz(out / DIGITS, real, labels)
     names = [str(digit) for digit in range(10)]
     with live() as emit:
-        run = train(
+        run = jobs.train(
             "gan",
             out / DIGITS,
             time=time,

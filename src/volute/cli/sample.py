@@ -71,18 +71,20 @@ def sample(
         raise UsageError(f"a grid is one picture, but {out} names a folder", "End -o in .png.")
     target = choose(out, f"{name}-seed{seed}" + (".png" if as_file else ""), overwrite)
     about = {"model": name, "seed": seed, "truncation": truncation}
-    images = handle.sample(n, seed=seed, truncation=truncation, classes=classes)
-    names = _class_names(handle, n, seed, classes)
+    made = handle.stream(n, seed=seed, truncation=truncation, classes=classes)
     if as_file:
+        images, names = zip(*made, strict=True)
         several = grid or n > 1
         which = {"n": n, "classes": names} if several else {"index": 0, "class": names[0]}
         save_picture(_grid(images) if several else images[0], target, {**about, **which})
         files = [target]
     else:
         files = _numbered(target, n)
-        for index, (image, file) in enumerate(zip(images, files, strict=True)):
-            save_picture(image, file, {**about, "index": index, "class": names[index]})
-    _tell(as_json, target, f"{_count(n, 'picture')} of {_side(images)}", {**about, "n": n}, files)
+        for index, (image, label) in enumerate(made):
+            save_picture(image, files[index], {**about, "index": index, "class": label})
+    side = handle.info.descriptor.size
+    words = f"{_count(n, 'picture')} of {side} x {side} px"
+    _tell(as_json, target, words, {**about, "n": n}, files)
 
 
 def interpolate(
@@ -176,13 +178,6 @@ def _load(model: str) -> Model:
     from volute.handles import load
 
     return load(model)
-
-
-def _class_names(
-    handle: Model, n: int, seed: int, classes: list[str] | None
-) -> Sequence[str | None]:
-    labels = handle.labels(n, seed=seed, classes=classes)
-    return [None] * n if labels is None else [handle.classes[label] for label in labels]
 
 
 def _grid(images: Sequence[Any]) -> Any:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Out = Annotated[Path | None, typer.Option("-o", "--out", help="The folder to write; must be new.")]
 Time = Annotated[str | None, typer.Option("--time", help="Budget, such as 90s, 10m or 1h30m.")]
 Kimg = Annotated[float | None, typer.Option("--kimg", help="Budget in 1000 images shown.")]
+Settings = Annotated[list[str] | None, typer.Option("-s", "--set", help="key=value")]
 
 
 def train(
@@ -30,10 +31,10 @@ def train(
     out: Out = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order and draws.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("-s", "--set", help="key=value")] = None,
+    set_: Settings = None,
     config: Annotated[Path | None, typer.Option("-c", "--config", help="A config.toml.")] = None,
 ) -> None:
-    """Train a network on your pictures and export it.
+    """Learn your pictures, export a model.
 
     Subfolders are classes. The run goes to runs/NAME-1, or the next free number, or -o. The first
     Ctrl-C saves; volute resume goes on. Settings: docs/training.md.
@@ -45,8 +46,8 @@ def train(
       volute train gan aerial/ -s data.crop=tiles -s flip=true
       volute train gan -c runs/photos-1/config.toml --seed 1
     """
+    from volute import jobs
     from volute.config import merged, parse_settings
-    from volute.jobs import train as run_training
 
     values = _from_config(config, kind) if config else {}
     given = {
@@ -62,7 +63,7 @@ def train(
     values["settings"] = merged(values.get("settings", {}), parse_settings(set_ or []))
     if "source" not in values:
         raise typer.BadParameter("give the folder, zip, tar or npz to learn from")
-    _work(lambda extra: run_training(kind, values.pop("source"), out=out, **values, **extra))
+    _work(lambda extra: jobs.train(kind, values.pop("source"), out=out, **values, **extra))
 
 
 def resume(
@@ -70,35 +71,44 @@ def resume(
     time: Time = None,
     kimg: Kimg = None,
     device: Annotated[str | None, typer.Option(help="Instead of the run's own.")] = None,
+    set_: Settings = None,
 ) -> None:
-    """Go on with a run that was stopped, killed or that should learn for longer.
+    """Go on with a run, or give it more time.
+
+    For a run that was stopped or killed, that should learn for longer, or that became unstable
+    and goes on from its last good state with other settings.
 
     \b
     Examples:
       volute resume runs/photos-1
       volute resume runs/photos-1 --time 2h
+      volute resume runs/photos-1 -s lr=0.001
     """
-    from volute.jobs import resume as go_on
+    from volute import jobs
+    from volute.config import parse_settings
 
-    _work(lambda extra: go_on(run, time=time, kimg=kimg, device=device, **extra))
+    given = {"time": time, "kimg": kimg, "device": device, "settings": parse_settings(set_ or [])}
+    _work(lambda extra: jobs.resume(run, **given, **extra))
 
 
 def export(
     run: Annotated[Path, typer.Argument(help="The run's folder.")],
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Default: RUN/model.")] = None,
 ) -> None:
-    """Export a run's newest state: a folder that works without torch.
+    """Export a run as a model without torch.
+
+    Its newest state becomes a folder that `volute sample` and `volute.load` take.
 
     \b
     Examples:
       volute export runs/photos-1
       volute export runs/photos-1 -o faces
     """
+    from volute import jobs
     from volute.cli.show import live
-    from volute.jobs import export_run
 
     with live() as emit:
-        export_run(run, out, emit=emit)
+        jobs.export_run(run, out, emit=emit)
 
 
 def register(app: typer.Typer) -> None:

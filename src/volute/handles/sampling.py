@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -62,30 +62,28 @@ class Sampler:
         self, n: int = 1, *, seed: int = 0, truncation: float = 1.0, classes: Classes = None
     ) -> np.ndarray:
         """Return the pictures of `sample` as uint8 [n, H, W, C], with C of 1, 3 or 4."""
-        labels = self.labels(n, seed=seed, classes=classes)
-        return self._decode(self.latents(n, seed=seed, truncation=truncation), labels)
+        blocks = self._blocks(n, seed, truncation, classes)
+        return np.concatenate([pixels for pixels, _ in blocks])
+
+    def stream(
+        self, n: int = 1, *, seed: int = 0, truncation: float = 1.0, classes: Classes = None
+    ) -> Iterator[tuple[Image.Image, str | None]]:
+        """Yield the pictures of `sample` one by one, each with the name of its class.
+
+        However many they are, 16 of them are in memory at a time.
+        """
+        for pixels, labels in self._blocks(n, seed, truncation, classes):
+            named = [None] * len(pixels) if labels is None else [self.classes[i] for i in labels]
+            yield from zip(to_images(pixels), named, strict=True)
 
     def latents(self, n: int = 1, *, seed: int = 0, truncation: float = 1.0) -> np.ndarray:
         """Return the latent vectors that `sample` starts from: float32 [n, latent]."""
         check_draw(n, seed, truncation)
-        density, size = self._loaded_density(), self.info.latent
-        draws = [density.draw(generator(seed, LATENTS, i), size, truncation) for i in range(n)]
-        return np.stack(draws)
+        return self._latents(range(n), seed, truncation)
 
     def labels(self, n: int = 1, *, seed: int = 0, classes: Classes = None) -> np.ndarray | None:
         """Return the class indices of `sample`: int64 [n]; None when the model has no classes."""
-        if not self.classes:
-            if classes is not None:
-                raise UsageError(f"{self.info.name} has no classes: it was trained without")
-            return None
-        if classes is None:
-            count = len(self.classes)
-            return np.array([generator(seed, LABELS, i).integers(count) for i in range(n)])
-        chosen = [classes] if isinstance(classes, str | int) else list(classes)
-        if not chosen:
-            raise UsageError("classes is empty", f"Known: {', '.join(self.classes)}")
-        turns = [self._label(chosen[i % len(chosen)]) for i in range(n)]
-        return np.array(turns, np.int64)
+        return self._labels(range(n), seed, self._turns(classes))
 
     def decode(self, latents: np.ndarray, *, classes: Classes = None) -> list[Image.Image]:
         """Return the pictures at `latents`, float [n, latent].
@@ -133,6 +131,43 @@ class Sampler:
             labels = labels[:1] if classes is None else labels
             labels = labels[np.rint(np.arange(len(path)) / steps).astype(int) % len(labels)]
         return to_images(self._decode(path, labels))
+
+    def _blocks(
+        self, n: int, seed: int, truncation: float, classes: Classes
+    ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """Yield pictures, uint8 [b, H, W, C], and labels [b] of `BATCH` samples at a time."""
+        check_draw(n, seed, truncation)
+        turns = self._turns(classes)
+        for start in range(0, n, BATCH):
+            which = range(start, min(n, start + BATCH))
+            labels = self._labels(which, seed, turns)
+            yield self._decode(self._latents(which, seed, truncation), labels), labels
+
+    def _latents(self, which: range, seed: int, truncation: float) -> np.ndarray:
+        density, size = self._loaded_density(), self.info.latent
+        return np.stack(
+            [density.draw(generator(seed, LATENTS, i), size, truncation) for i in which]
+        )
+
+    def _labels(self, which: range, seed: int, turns: list[int]) -> np.ndarray | None:
+        """Return labels [len(which)]: those of `turns` one after the other, or drawn."""
+        count = len(self.classes)
+        if not count:
+            return None
+        drawn = (generator(seed, LABELS, i).integers(count) for i in which)
+        asked = (turns[i % len(turns)] for i in which)
+        return np.array(list(asked if turns else drawn), np.int64)
+
+    def _turns(self, classes: Classes) -> list[int]:
+        """Return the indices of the classes that were asked for; none of them means any."""
+        if classes is None:
+            return []
+        if not self.classes:
+            raise UsageError(f"{self.info.name} has no classes: it was trained without")
+        chosen = [classes] if isinstance(classes, str | int) else list(classes)
+        if not chosen:
+            raise UsageError("classes is empty", f"Known: {', '.join(self.classes)}")
+        return [self._label(name) for name in chosen]
 
     def _decode(self, latents: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
         blocks = []

@@ -19,12 +19,6 @@ class Mixture:
     means: np.ndarray
     factors: np.ndarray
 
-    def log_likelihood(self, points_NT: np.ndarray) -> np.ndarray:
-        """Return log p of each point [N], in nats."""
-        joint_NK = self._joint(points_NT)
-        top = joint_NK.max(1)
-        return top + np.log(np.exp(joint_NK - top[:, None]).sum(1))
-
     def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """Draw points [count, T]."""
         chosen = rng.choice(len(self.weights), size=count, p=self.weights)

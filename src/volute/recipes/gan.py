@@ -25,10 +25,10 @@ from torch import nn
 from volute.config import Config
 from volute.nets.classic import ClassicDiscriminator, ClassicGenerator
 from volute.nets.gan import Discriminator, Generator, Resampling
-from volute.training.augment import augment
+from volute.training.augment import augment, flip
 from volute.training.device import Device
 from volute.training.ema import Average
-from volute.training.recipe import DataFacts, Draw, Exported, Graph, portable, seeded
+from volute.training.recipe import DataFacts, Draw, Exported, Graph, Recipe, portable, seeded
 
 
 class GanSettings(Config):
@@ -78,15 +78,13 @@ PRESETS: dict[str, dict[str, object]] = {
 }
 
 
-class GanRecipe:
+class GanRecipe(Recipe):
     """The generator, the discriminator and their step; see `volute.training.recipe.Recipe`."""
 
+    settings: GanSettings
+
     def __init__(self, settings: GanSettings, facts: DataFacts, device: Device, seed: int) -> None:
-        self.settings = settings
-        self.facts = facts
-        self.device = device
-        self.seed = seed
-        self.batch = settings.batch
+        super().__init__(settings, facts, device, seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             generator, discriminator = _networks(settings, facts)
@@ -94,7 +92,7 @@ class GanRecipe:
         self.discriminator = device.place(discriminator)
         self.modules = {"generator": self.generator, "discriminator": self.discriminator}
         self.averages = {"generator": Average(self.generator, settings.ema_kimg * 1000)}
-        self.optimisers: dict[str, torch.optim.Optimizer] = {
+        self.optimisers = {
             name: torch.optim.Adam(
                 module.parameters(),
                 lr=settings.lr,
@@ -119,7 +117,7 @@ class GanRecipe:
         self.augmented = self._augmentation(shown)
         gamma = self.gamma * _mix(cosine, self.settings.gamma_end)
         label = labels if self.conditional else None
-        real = _flip(pictures, rng) if self.settings.flip else pictures
+        real = flip(pictures, rng) if self.settings.flip else pictures
         latent = torch.randn(len(real), self.settings.latent, generator=rng, device=real.device)
         fake = self._generate(latent, label)
         metrics = self._discriminator_step(real, fake.detach(), label, gamma, rng)
@@ -142,7 +140,7 @@ class GanRecipe:
         """Give the averaged generator."""
         inputs = {"latent": torch.zeros(2, self.settings.latent)}
         if self.conditional:
-            inputs["label"] = torch.zeros(2, dtype=torch.int64)
+            inputs["label"] = torch.tensor([0, self.facts.classes - 1])
         network = portable(self.averages["generator"].network)
         graph = Graph("generator", network, inputs, "picture")
         samples = self.preview(*draw(64))
@@ -272,11 +270,6 @@ def _descend(optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     optimiser.step()
-
-
-def _flip(pictures: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-    chosen = torch.rand(len(pictures), 1, 1, 1, generator=rng, device=pictures.device) < 0.5
-    return torch.where(chosen, pictures.flip(3), pictures)
 
 
 def _mix(cosine: float, end: float) -> float:

@@ -21,9 +21,10 @@ from torch import nn
 from volute.config import Config
 from volute.nets.vae import CodeOf, Decoder, Encoder
 from volute.recipes.density import fit_mixture
+from volute.training.augment import flip
 from volute.training.device import Device
 from volute.training.ema import Average
-from volute.training.recipe import DataFacts, Draw, Exported, Graph, portable, seeded
+from volute.training.recipe import DataFacts, Draw, Exported, Graph, Recipe, portable, seeded
 
 
 class VaeSettings(Config):
@@ -72,22 +73,20 @@ class _Pair(nn.Module):
         self.decoder = Decoder(*common, settings.rungs, settings.ladder)
 
 
-class VaeRecipe:
+class VaeRecipe(Recipe):
     """The encoder, the decoder and their step; see `volute.training.recipe.Recipe`."""
 
+    settings: VaeSettings
+
     def __init__(self, settings: VaeSettings, facts: DataFacts, device: Device, seed: int) -> None:
-        self.settings = settings
-        self.facts = facts
-        self.device = device
-        self.seed = seed
-        self.batch = settings.batch
+        super().__init__(settings, facts, device, seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.pair = _Pair(settings, facts)
         device.place(self.pair)
-        self.modules: dict[str, nn.Module] = {"vae": self.pair}
+        self.modules = {"vae": self.pair}
         self.averages = {"vae": Average(self.pair, settings.ema_kimg * 1000)}
-        self.optimisers: dict[str, torch.optim.Optimizer] = {
+        self.optimisers = {
             "vae": torch.optim.AdamW(
                 self.pair.parameters(), lr=settings.lr, weight_decay=settings.weight_decay
             )
@@ -100,9 +99,7 @@ class VaeRecipe:
         rng = seeded(self.device.torch, self.seed, shown)
         optimiser = self.optimisers["vae"]
         self._set_rate(optimiser, progress)
-        if self.settings.flip:
-            chosen = torch.rand(len(pictures), 1, 1, 1, generator=rng, device=pictures.device) < 0.5
-            pictures = torch.where(chosen, pictures.flip(3), pictures)
+        pictures = flip(pictures, rng) if self.settings.flip else pictures
         made, divergences = self._reconstruct(self.pair, pictures, rng)
         mean_square = (made - pictures).square().mean()
         log_deviation = -6 + F.softplus(0.5 * mean_square.log() + 6)

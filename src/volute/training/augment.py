@@ -1,13 +1,19 @@
-"""Differentiable augmentation for small sets (Zhao et al. 2020, DiffAugment).
+"""Augmentation: mirroring of what is learned, and differentiable changes for small sets.
 
-The same random change is applied to what the discriminator sees, real or generated, and
-gradients pass through it, so that it cannot leak into the generated pictures.
+The latter are applied to all that the discriminator sees, real or generated, and gradients pass
+through them, so that they do not leak into generated pictures (Zhao et al. 2020, DiffAugment).
 """
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+
+
+def flip(x_BCHW: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+    """Mirror half of the pictures left to right; the draw comes from `rng` alone."""
+    chosen = _uniform((len(x_BCHW), 1, 1, 1), x_BCHW, rng) < 0.5
+    return torch.where(chosen, x_BCHW.flip(3), x_BCHW)
 
 
 def augment(x_BCHW: torch.Tensor, share: float, rng: torch.Generator) -> torch.Tensor:

@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 
-from volute.errors import VoluteError
+from volute.errors import UsageError, VoluteError
 from volute.paths import atomic_file
 from volute.training.recipe import Recipe
 
@@ -50,6 +50,10 @@ def load(folder: Path, recipe: Recipe) -> Counters:
     """Fill `recipe` with the newest state that is whole, and return its counters.
 
     Without any state the recipe stays as it is and the counters are zero.
+
+    Raises:
+        UsageError: if the state is of other networks.
+        VoluteError: if no state is whole.
     """
     found = [folder / name for name in (NEWEST, PREVIOUS) if (folder / name).exists()]
     for path in found:
@@ -60,7 +64,13 @@ def load(folder: Path, recipe: Recipe) -> Counters:
                 tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
         except (SafetensorError, OSError, KeyError, ValueError):
             continue
-        _fill(recipe, tensors)
+        try:
+            _fill(recipe, tensors)
+        except (RuntimeError, KeyError) as error:
+            raise UsageError(
+                f"the state in {path} is of other networks than these settings make",
+                "Settings that change the networks need a new run: volute train ...",
+            ) from error
         return counters
     if found:
         raise VoluteError(f"no whole state in {folder}", "Start the training again from its data.")

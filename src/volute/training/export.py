@@ -117,12 +117,10 @@ def _random_inputs(graph: Graph, batch: int) -> dict[str, torch.Tensor]:
     inputs = {}
     for name, example in graph.inputs.items():
         shape = (batch, *example.shape[1:])
-        floating = example.is_floating_point()
-        inputs[name] = (
-            torch.randn(shape, generator=rng)
-            if floating
-            else torch.zeros(shape, dtype=example.dtype)
-        )
+        if example.is_floating_point():
+            inputs[name] = torch.randn(shape, generator=rng)
+        else:
+            inputs[name] = torch.randint(int(example.max()) + 1, shape, generator=rng)
     return inputs
 
 

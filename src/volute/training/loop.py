@@ -33,11 +33,13 @@ class DivergedError(VoluteError):
 
     def __init__(self, shown: int, run: Run) -> None:
         saved = any(run.state.glob("*.safetensors"))
-        kept = f"The last good state is kept (volute export {run.path}). " if saved else ""
+        again = (
+            f"Go on from the last good state: volute resume {run.path}" if saved else "Try again"
+        )
         super().__init__(
             f"training became unstable at {shown:,} images: a value is NaN or infinite",
-            f"{kept}Start again with half the learning rate (-s lr=...), or for a GAN with four "
-            "times gamma (-s gamma=...).",
+            f"{again} with half the learning rate (-s lr=...), or for a GAN with four times gamma "
+            "(-s gamma=...).",
         )
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from volute.config import Config
 from volute.training.device import Device
 from volute.training.ema import Average
 
@@ -52,34 +52,39 @@ class Exported:
 Draw = Callable[[int], tuple[torch.Tensor, torch.Tensor]]
 
 
-class Recipe(Protocol):
+class Recipe(ABC):
     """One kind of network with its objective.
 
-    `step` must be a pure function of the networks' state, the batch, `progress` and `shown`:
-    every random draw comes from a generator seeded with the run's seed and `shown`, which is why
-    a killed run goes on bit for bit.
+    A recipe makes `modules`, their `averages` and `optimisers` from the settings (with at least
+    `batch`), the data's facts and the seed. `step` must be a pure function of the networks' state,
+    the batch, `progress` and `shown`: every random draw comes from a generator seeded with the
+    run's seed and `shown`, which is why a killed run goes on bit for bit.
     """
 
-    settings: Config
-    device: Device
-    batch: int
     modules: dict[str, nn.Module]
     averages: dict[str, Average]
     optimisers: dict[str, torch.optim.Optimizer]
 
+    def __init__(self, settings: Any, facts: DataFacts, device: Device, seed: int) -> None:
+        self.settings = settings
+        self.facts = facts
+        self.device = device
+        self.seed = seed
+        self.batch: int = settings.batch
+
+    @abstractmethod
     def step(
         self, pictures: torch.Tensor, labels: torch.Tensor, progress: float, shown: int
     ) -> dict[str, float]:
         """Learn from pictures [B, C, H, W] in [-1, 1]; return what to log."""
-        ...
 
+    @abstractmethod
     def preview(self, pictures: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Make as many pictures as are given, to be shown beside them."""
-        ...
 
+    @abstractmethod
     def export(self, draw: Draw) -> Exported:
         """Prepare the averaged networks for use; `draw(n)` gives n training pictures."""
-        ...
 
 
 def portable(network: nn.Module) -> nn.Module:

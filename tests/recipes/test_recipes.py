@@ -64,7 +64,7 @@ def test_the_discriminator_tells_real_from_noise_and_penalties_hold_its_slope() 
     strict = make("gan", gamma=1000.0)
     for k in range(40):
         held = strict.step(pictures, labels, 0.0, 16 * k)
-    assert held["penalty"] < 0.3 * metrics["penalty"]
+    assert held["penalty"] < 0.05 * metrics["penalty"]
 
 
 def test_the_exact_relativistic_loss_is_symmetric_at_the_start() -> None:

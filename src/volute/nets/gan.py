@@ -27,7 +27,7 @@ class Generator(nn.Module):
         channels: 1 grey, 3 RGB, 4 RGBA.
         classes: number of classes, 0 for an unconditional network.
         latent: length of the noise vector, standard normal.
-        width: channels at 8 px; they halve with each doubling of the side, from `cap` down to 16.
+        width: channels at 8 px; they halve with each doubling of the side, from `cap` down to 32.
         blocks: residual blocks at each resolution below half size.
         resampling: `bilinear` interpolation, or `transposed` convolutions.
     """
@@ -53,7 +53,7 @@ class Generator(nn.Module):
         stages: list[nn.Module] = [nn.BatchNorm2d(seed), nn.ReLU()]
         stages += _convolve(seed, before)
         for side in above:
-            after = channels_at(side, width, cap)
+            after = max(channels_at(side, width, cap), min(width, 32))
             if side <= size // 2:
                 stages += [Residual(before, nn.BatchNorm2d, 0.0) for _ in range(blocks)]
             transposed = resampling == "transposed"

@@ -39,18 +39,21 @@ class GanSettings(Config):
     """Channels at 8 px, in both networks."""
     blocks: int = Field(0, ge=0, le=8)
     """Residual blocks at each inner resolution."""
-    resampling: Resampling = "bilinear"
+    resampling: Resampling | Literal["auto"] = "auto"
+    """`auto` is bilinear, but transposed above 32 px where there are no residual blocks."""
     networks: Literal["modern", "classic"] = "modern"
     loss: Literal["relativistic", "nonsaturating"] = "relativistic"
     batch: int = Field(32, ge=4, le=4096)
-    lr: float = Field(2e-3, gt=0)
+    lr: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
+    """`auto` is 2e-3 to 32 px and 5e-4 above."""
     lr_end: float = Field(0.25, gt=0, le=1)
     """Share of the learning rate that is left at the end, by a cosine."""
     beta1: float = Field(0.0, ge=0, lt=1)
     beta2: float = Field(0.99, ge=0, lt=1)
-    gamma: Annotated[float, Field(ge=0, allow_inf_nan=False)] | Literal["auto"] = "auto"
-    """Weight of R1 and R2 at the start; `auto` is 0.05 at 28 px and grows with the pixels."""
-    gamma_end: float = Field(0.1, ge=0, le=1)
+    gamma: float = Field(0.05, ge=0, allow_inf_nan=False)
+    """Weight of R1 and R2 at the start."""
+    gamma_end: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = "auto"
+    """Share of it that is left at the end, by a cosine; `auto` is 0.1 to 32 px and 1 above."""
     penalty_share: float = Field(0.25, gt=0, le=1)
     """Share of the batch on which the penalties are taken, every step."""
     ema_kimg: float = Field(5.0, gt=0)
@@ -85,6 +88,10 @@ class GanRecipe(Recipe):
 
     def __init__(self, settings: GanSettings, facts: DataFacts, device: Device, seed: int) -> None:
         super().__init__(settings, facts, device, seed)
+        small = facts.size <= 32
+        self.lr = (2e-3 if small else 5e-4) if settings.lr == "auto" else settings.lr
+        end = settings.gamma_end
+        self.gamma_end = (0.1 if small else 1.0) if end == "auto" else end
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             generator, discriminator = _networks(settings, facts)
@@ -95,7 +102,7 @@ class GanRecipe(Recipe):
         self.optimisers = {
             name: torch.optim.Adam(
                 module.parameters(),
-                lr=settings.lr,
+                lr=self.lr,
                 betas=(settings.beta1, settings.beta2),
                 eps=1e-8,
                 fused=True,
@@ -104,8 +111,6 @@ class GanRecipe(Recipe):
         }
         self.conditional = facts.classes > 0 and settings.networks == "modern"
         self.augmented = 0.0
-        start = settings.gamma
-        self.gamma = 0.05 * (facts.size / 28) ** 2 if start == "auto" else start
 
     def step(
         self, pictures: torch.Tensor, labels: torch.Tensor, progress: float, shown: int
@@ -115,7 +120,7 @@ class GanRecipe(Recipe):
         cosine = 0.5 + 0.5 * math.cos(math.pi * min(progress, 1.0))
         self._set_rate(cosine)
         self.augmented = self._augmentation(shown)
-        gamma = self.gamma * _mix(cosine, self.settings.gamma_end)
+        gamma = self.settings.gamma * _mix(cosine, self.gamma_end)
         label = labels if self.conditional else None
         real = flip(pictures, rng) if self.settings.flip else pictures
         latent = torch.randn(len(real), self.settings.latent, generator=rng, device=real.device)
@@ -242,7 +247,7 @@ class GanRecipe(Recipe):
     def _set_rate(self, cosine: float) -> None:
         for optimiser in self.optimisers.values():
             for group in optimiser.param_groups:
-                group["lr"] = self.settings.lr * _mix(cosine, self.settings.lr_end)
+                group["lr"] = self.lr * _mix(cosine, self.settings.lr_end)
 
 
 def _networks(settings: GanSettings, facts: DataFacts) -> tuple[nn.Module, nn.Module]:
@@ -251,6 +256,9 @@ def _networks(settings: GanSettings, facts: DataFacts) -> tuple[nn.Module, nn.Mo
         generator = ClassicGenerator(size, channels, settings.latent, 2 * width)
         return generator, ClassicDiscriminator(size, channels, width)
     wide = width * 3 // 2
+    resampling = settings.resampling
+    if resampling == "auto":
+        resampling = "transposed" if size > 32 and not settings.blocks else "bilinear"
     generator = Generator(
         size,
         channels,
@@ -259,7 +267,7 @@ def _networks(settings: GanSettings, facts: DataFacts) -> tuple[nn.Module, nn.Mo
         width,
         wide,
         settings.blocks,
-        settings.resampling,
+        resampling,
     )
     return generator, Discriminator(
         size, channels, facts.classes, width, 2 * width, settings.blocks

@@ -22,9 +22,9 @@ def augment(x_BCHW: torch.Tensor, share: float, rng: torch.Generator) -> torch.T
     Takes and gives [B, C, H, W] in [-1, 1]. Each picture is changed with probability `share`; the
     draw comes from `rng` alone.
     """
-    changed = _cutout(_translate(_colour(x_BCHW, rng), rng), rng)
-    chosen = _uniform((len(x_BCHW), 1, 1, 1), x_BCHW, rng) < share
-    return torch.where(chosen, changed, x_BCHW)
+    (chosen,) = torch.where(_uniform((len(x_BCHW),), x_BCHW, rng) < share)
+    changed = _cutout(_translate(_colour(x_BCHW[chosen], rng), rng), rng)
+    return x_BCHW.index_copy(0, chosen, changed)
 
 
 def _uniform(shape: tuple[int, ...], like: torch.Tensor, rng: torch.Generator) -> torch.Tensor:

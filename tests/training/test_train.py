@@ -168,9 +168,7 @@ def test_the_gan_learns_the_shapes(tmp_path: Path) -> None:
 
     pictures, labels = shapes(2000)
     np.savez(tmp_path / "shapes.npz", x_train=pictures, y_train=labels)
-    run = train(
-        "gan", tmp_path / "shapes.npz", kimg=16, out=tmp_path / "run", settings=TINY["gan"]
-    )
+    run = train("gan", tmp_path / "shapes.npz", kimg=16, out=tmp_path / "run", settings=TINY["gan"])
     made = np.stack([np.asarray(picture, float) for picture in load(run.path).sample(256)])
     real = pictures.astype(float)
     assert abs(made.mean() - real.mean()) < 25

@@ -49,6 +49,8 @@ class Generator(nn.Module):
         seed = min(cap, 2 * before)
         self.linear = nn.Linear(latent, seed * base * base)
         self.embed = nn.Embedding(classes, seed * base * base) if classes else None
+        if self.embed is not None:  # drowned in a larger one, the noise would never be listened to
+            nn.init.normal_(self.embed.weight, std=0.1)
         self.shape = (seed, base, base)
         stages: list[nn.Module] = [nn.BatchNorm2d(seed), nn.ReLU()]
         stages += _convolve(seed, before)

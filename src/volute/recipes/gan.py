@@ -45,7 +45,7 @@ class GanSettings(Config):
     loss: Literal["relativistic", "nonsaturating"] = "relativistic"
     batch: int = Field(32, ge=4, le=4096)
     lr: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
-    """`auto` is 2e-3 to 32 px and 5e-4 above."""
+    """`auto` is 2e-3 to 32 px and 1e-3 above."""
     lr_end: float = Field(0.25, gt=0, le=1)
     """Share of the learning rate that is left at the end, by a cosine."""
     beta1: float = Field(0.0, ge=0, lt=1)
@@ -89,7 +89,7 @@ class GanRecipe(Recipe):
     def __init__(self, settings: GanSettings, facts: DataFacts, device: Device, seed: int) -> None:
         super().__init__(settings, facts, device, seed)
         small = facts.size <= 32
-        self.lr = (2e-3 if small else 5e-4) if settings.lr == "auto" else settings.lr
+        self.lr = (2e-3 if small else 1e-3) if settings.lr == "auto" else settings.lr
         end = settings.gamma_end
         self.gamma_end = (0.1 if small else 1.0) if end == "auto" else end
         with torch.random.fork_rng(devices=[]):

@@ -262,7 +262,7 @@ def _export(loop: Loop, out: Path) -> None:
         f"{config.preset} --size {config.size} {_budget_flag(config)}",
         "images shown": f"{counters.shown:,}",
         "minutes": f"{counters.seconds / 60:.1f}",
-        "device": f"{recipe.device.say()}",
+        "device": f"{config.device}, {config.threads} threads · {config.precision}",
         "seed": str(config.seed),
         "torch": torch.__version__,
         "settings": recipe.settings.model_dump_json(),

@@ -96,6 +96,7 @@ def train(
             "device": str(chosen.torch),
             "precision": chosen.precision,
             "threads": chosen.threads,
+            "hardware": chosen.say(),
             "data_key": dataset.key,
         }
     )
@@ -135,6 +136,7 @@ def resume(
         config = config.model_copy(update={"settings": config.settings | settings})
         recipes.resolve_settings(config.kind, config.preset, config.settings)
     chosen = choose(config.device, config.precision, config.threads)
+    config = config.model_copy(update={"hardware": chosen.say()})
     loop = _loop(run, config, _same_data(run, config, emit), chosen, emit, stop)
     config.write(run.path / "config.toml")
     return _go(loop)
@@ -262,7 +264,7 @@ def _export(loop: Loop, out: Path) -> None:
         f"{config.preset} --size {config.size} {_budget_flag(config)}",
         "images shown": f"{counters.shown:,}",
         "minutes": f"{counters.seconds / 60:.1f}",
-        "device": f"{config.device}, {config.threads} threads · {config.precision}",
+        "device": config.hardware,
         "seed": str(config.seed),
         "torch": torch.__version__,
         "settings": recipe.settings.model_dump_json(),

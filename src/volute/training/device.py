@@ -40,7 +40,8 @@ class Device:
     def say(self) -> str:
         """Return the line that training shows."""
         if self.torch.type == "cpu":
-            return f"CPU, {self.threads} threads · {self.precision}"
+            threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+            return f"CPU, {threads} · {self.precision}"
         name = torch.cuda.get_device_name(self.torch) if self.torch.type == "cuda" else "GPU"
         return f"{name} · {self.precision}"
 

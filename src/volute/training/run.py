@@ -35,6 +35,8 @@ class RunConfig(Config):
     device: str = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     threads: int = Field(0, ge=0)
+    hardware: str = ""
+    """Where it ran, in words, for the card."""
     data_key: str = ""
     """Of the packed pictures: a run goes on with the data that it began with, or not at all."""
     data: DataSettings = DataSettings()

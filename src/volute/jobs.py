@@ -256,6 +256,7 @@ def _export(loop: Loop, out: Path) -> None:
         density=exported.density,
         classes=dataset.classes if asks_label else (),
         preset=config.preset,
+        settings=recipe.settings.model_dump(mode="json"),
         volute=volute.__version__,
         created=datetime.date.today().isoformat(),
     )

@@ -44,6 +44,8 @@ def test_a_run_leaves_everything_a_person_needs(
     assert model.sample(2, seed=1)[0].size == (16, 16)
     metrics = json.loads((run.model / "metrics.json").read_text())
     assert metrics["parity"] < 1e-4
+    again = recipes.resolve_settings(kind, "tiny", model.info.settings)
+    assert again.model_dump(mode="json") == model.info.settings
     (device,) = [e.text for e in events if isinstance(e, Note) and e.topic == "device"]
     assert device.partition(" · preset")[0] in (run.model / "README.md").read_text()
 

@@ -97,6 +97,8 @@ class ArtefactConfig(Config):
     """How many of the first latent dimensions are drawn from the stored mixture."""
     classes: tuple[Line, ...] = ()
     preset: Line
+    settings: dict[Line, Any] = {}
+    """Of the recipe, all of them: what it takes to build the networks again."""
     volute: Line
     """Version of volute that made it."""
     created: Line

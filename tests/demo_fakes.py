@@ -13,7 +13,8 @@ from PIL import Image
 from make_artefact import SIZE, make_gan
 from volute import zoo
 from volute.cli.demo_sections import Demo
-from volute.handles import load
+from volute.engine.artefact import open_artefact
+from volute.handles import Generator
 from volute.training.run import Run, RunConfig
 
 EVIL = '<b>"Bag" & co</b>'
@@ -31,7 +32,7 @@ def fake_demo(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Demo:
     make_gan(run.model, classes=tuple("0123456789"), name="digits-gan")
     rng = np.random.default_rng(0)
     real = rng.integers(0, 256, (120, SIZE, SIZE, 1), dtype=np.uint8)
-    return Demo(folder, run, load(run.model), real, np.arange(120) % 10)
+    return Demo(folder, run, Generator(open_artefact(run.model)), real, np.arange(120) % 10)
 
 
 def fake_run(folder: Path) -> Run:

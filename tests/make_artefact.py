@@ -21,13 +21,14 @@ BLOCKS = 4  # the autoencoder keeps the mean of each of 4 x 4 blocks
 
 def config(kind: str, name: str = "tiny", **changes: Any) -> ArtefactConfig:
     """Return a valid configuration of a 16 px model."""
-    roles = {"gan": ["generator"], "vae": ["encoder", "decoder"]}.get(kind, ["network"])
+    known = {"gan": ["generator"], "vae": ["encoder", "decoder"], "classify": ["classifier"]}
+    roles = known.get(kind, ["network"])
     channels = changes.pop("channels", 1)
     values = {
         "format_version": 1,
         "name": name,
         "graphs": {role: f"{role}.onnx" for role in roles},
-        "latent": LATENT if kind == "gan" else channels * BLOCKS * BLOCKS,
+        "latent": LATENT if kind == "gan" else channels * BLOCKS * BLOCKS if kind == "vae" else 0,
         "preset": "tiny",
         "volute": "0.1.0",
         "created": "2026-11-24",
@@ -133,6 +134,20 @@ def make_vae(
     about = config("vae", name, channels=channels, density=MIXED if density else 0)
     graphs = {"encoder": encoder, "decoder": decoder}
     return write_artefact(path, about, graphs, content, {}, None, {})
+
+
+def make_classifier(path: Path, name: str = "tiny-classifier") -> Artefact:
+    """Write a classifier of day and night by the mean of a grey picture, which abstains at .6."""
+    weights = {"slopes": np.tile(np.array([4.0, -4.0], np.float32), (SIZE * SIZE, 1)) / SIZE**2}
+    content = save(weights)
+    nodes = [
+        helper.make_node("Flatten", ["picture"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "slopes"], ["logits"]),
+    ]
+    inputs = {"picture": (TensorProto.FLOAT, ["n", 1, SIZE, SIZE])}
+    graph = to_onnx(nodes, inputs, ("logits", ["n", 2]), weights, {}, content)
+    about = config("classify", name, classes=("day", "night"), threshold=0.6)
+    return write_artefact(path, about, {"classifier": graph}, content, {}, None, {})
 
 
 def to_onnx(

@@ -23,4 +23,5 @@ def shapes(count: int, size: int = 16, seed: int = 0) -> tuple[np.ndarray, np.nd
 TINY = {
     "gan": {"width": 32, "latent": 16, "batch": 16, "threads": 1, "precision": "float32"},
     "vae": {"width": 32, "latent": 8, "batch": 16, "threads": 1, "precision": "float32"},
+    "classify": {"width": 8, "cap": 32, "batch": 16, "threads": 1, "precision": "float32"},
 }

@@ -14,13 +14,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from volute.handles import load, models, sample
+    from volute.handles import classify, load, models, sample
     from volute.jobs import train
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load", "models", "sample", "train"]
+__all__ = ["__version__", "classify", "load", "models", "sample", "train"]
 
-_IN_HANDLES = ("load", "models", "sample")
+_IN_HANDLES = ("classify", "load", "models", "sample")
 
 
 def __getattr__(name: str) -> Any:

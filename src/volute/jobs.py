@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
 
 import volute
@@ -19,7 +20,7 @@ from volute.paths import new_run, run_name, write_text
 from volute.training import checkpoint, export
 from volute.training.device import Device, choose
 from volute.training.loop import Loop, grid, to_image
-from volute.training.recipe import DataFacts
+from volute.training.recipe import DataFacts, Recipe
 from volute.training.run import Run, RunConfig, budget
 
 COMMON = ("name", "licence", "precision", "threads", "data")
@@ -48,7 +49,7 @@ def train(
     """Train a network of `kind` on the pictures in `source`, and export it.
 
     Args:
-        kind: `gan` or `vae`.
+        kind: `gan`, `vae` or `classify`.
         source: a folder (subfolders are classes), zip, tar or npz of pictures.
         preset: `tiny`, `small`, `base`, `large`, for a GAN also `classic`; `auto` fits the device.
         size: side of the pictures in px; by default what the data allow, at most 64.
@@ -100,10 +101,11 @@ def train(
             "data_key": dataset.key,
         }
     )
+    recipe = _recipe(config, dataset, chosen)
     run = Run(new_run(Path("runs"), run_name(Path(source))) if out is None else Path(out))
     config.write(run.path / "config.toml")
     write_text(run.path / "data.txt", dataset.report.text())
-    return _go(_loop(run, config, dataset, chosen, emit, stop))
+    return _go(Loop(run, config, recipe, dataset, emit, stop))
 
 
 def resume(
@@ -137,7 +139,8 @@ def resume(
         recipes.resolve_settings(config.kind, config.preset, config.settings)
     chosen = choose(config.device, config.precision, config.threads)
     config = config.model_copy(update={"hardware": chosen.say()})
-    loop = _loop(run, config, _same_data(run, config, emit), chosen, emit, stop)
+    dataset = _same_data(run, config, emit)
+    loop = Loop(run, config, _recipe(config, dataset, chosen), dataset, emit, stop)
     config.write(run.path / "config.toml")
     return _go(loop)
 
@@ -147,7 +150,9 @@ def export_run(path: str | Path, out: str | Path | None = None, *, emit: Emit = 
     run = Run.open(Path(path))
     config = run.config
     _check_free(out)
-    loop = _loop(run, config, _same_data(run, config, emit), choose("cpu", "float32"), emit, never)
+    dataset = _same_data(run, config, emit)
+    recipe = _recipe(config, dataset, choose("cpu", "float32"))
+    loop = Loop(run, config, recipe, dataset, emit, never)
     if not loop.counters.shown:
         raise UsageError(f"{run.path} has no state yet", f"Run: volute resume {run.path}")
     _export(loop, Path(out) if out else run.model)
@@ -172,18 +177,17 @@ def _go(loop: Loop) -> Run:
     return loop.run
 
 
-def _loop(
-    run: Run,
-    config: RunConfig,
-    dataset: Dataset,
-    device: Device,
-    emit: Emit,
-    stop: Callable[[], bool],
-) -> Loop:
+def _recipe(config: RunConfig, dataset: Dataset, device: Device) -> Recipe:
     settings = recipes.resolve_settings(config.kind, config.preset, config.settings)
-    facts = DataFacts(dataset.size, dataset.channels, len(dataset.classes), len(dataset.pictures))
-    recipe = recipes.create(config.kind, settings, facts, device, config.seed)
-    return Loop(run, config, recipe, dataset, emit, stop)
+    counts = np.bincount(dataset.labels, minlength=len(dataset.classes))
+    facts = DataFacts(
+        size=dataset.size,
+        channels=dataset.channels,
+        classes=len(dataset.classes),
+        pictures=len(dataset.pictures),
+        counts=tuple(int(count) for count in counts),
+    )
+    return recipes.create(config.kind, settings, facts, device, config.seed)
 
 
 def _budget(config: RunConfig, counters: checkpoint.Counters) -> str:
@@ -230,13 +234,12 @@ def _export(loop: Loop, out: Path) -> None:
     """Write the artefact, after its graphs were compared with the networks."""
     recipe, config, counters = loop.recipe, loop.config, loop.counters
     position = iter(range(0, 1 << 62, 4096))
-    exported = recipe.export(lambda count: loop.draw(count, next(position)))
+    exported = recipe.export(lambda count: loop.draw(count, next(position)), loop.held)
     models, weights = export.export_graphs(exported)
     worst = export.check_parity(models, weights, exported.graphs)
     parameters, macs = export.cost(exported.graphs)
     samples = to_image(grid(exported.samples))
     dataset, metrics = loop.dataset, loop.run.metrics
-    asks_label = any("label" in graph.inputs for graph in exported.graphs)
     artefact = ArtefactConfig(
         format_version=FORMAT_VERSION,
         name=config.name or loop.run.path.resolve().name,
@@ -254,7 +257,8 @@ def _export(loop: Loop, out: Path) -> None:
         graphs={role: f"{role}.onnx" for role in models},
         latent=exported.latent,
         density=exported.density,
-        classes=dataset.classes if asks_label else (),
+        classes=dataset.classes if exported.labelled else (),
+        threshold=exported.threshold,
         preset=config.preset,
         settings=recipe.settings.model_dump(mode="json"),
         volute=volute.__version__,
@@ -271,5 +275,6 @@ def _export(loop: Loop, out: Path) -> None:
         "settings": recipe.settings.model_dump_json(),
     }
     measures = {key: value for key, value in metrics.items() if key not in ("shown", "rate")}
-    write_artefact(out, artefact, models, weights, {**measures, "parity": worst}, samples, training)
+    measures |= exported.metrics | {"parity": worst}
+    write_artefact(out, artefact, models, weights, measures, samples, training)
     loop.emit(Saved(out, "model"))

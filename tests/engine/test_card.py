@@ -37,7 +37,7 @@ def test_the_card_tells_what_the_model_is(tmp_path: Path) -> None:
 
 
 def test_a_card_without_pictures_or_measures() -> None:
-    card = card_text(config("classify"), {}, {}, pictured=False)
+    card = card_text(config("classify", classes=("cat", "dog")), {}, {}, pictured=False)
     assert "samples.png" not in card
     assert "None were taken." in card
     assert "pipeline_tag" not in card

@@ -7,6 +7,7 @@ import torch
 
 from volute.nets.blocks import channels_at, sides
 from volute.nets.classic import ClassicDiscriminator, ClassicGenerator
+from volute.nets.classifier import Classifier
 from volute.nets.gan import Discriminator, Generator
 from volute.nets.vae import CodeOf, Decoder, Encoder
 from volute.training.export import check_parity, export_graphs
@@ -105,6 +106,21 @@ def _gan(network: torch.nn.Module, conditional: bool = False) -> list[Graph]:
     return [Graph("generator", _shaken(network), inputs, "picture")]
 
 
+def _classifier(size: int, blocks: int) -> list[Graph]:
+    network = _shaken(Classifier(size, 3, 5, 8, 32, blocks, dropout=0.5))
+    return [Graph("classifier", network, {"picture": torch.zeros(2, 3, size, size)}, "logits")]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_classifier_takes_every_size_and_shows_its_maps(size: int) -> None:
+    network = Classifier(size, 3, 5, width=8, cap=16)
+    pictures = torch.rand(2, 3, size, size)
+    assert network(pictures).shape == (2, 5)
+    widths = [maps.shape[-1] for maps in network.maps(pictures)]
+    assert widths == sorted(widths, reverse=True)
+    assert 4 <= widths[-1] <= 7
+
+
 @pytest.mark.parametrize(
     "graphs",
     [
@@ -118,6 +134,8 @@ def _gan(network: torch.nn.Module, conditional: bool = False) -> list[Graph]:
         pytest.param(lambda: _gan(ClassicGenerator(32, 3, 8, 32)), id="classic"),
         pytest.param(lambda: _vae(0), id="vae"),
         pytest.param(lambda: _vae(2), id="vae-ladder"),
+        pytest.param(lambda: _classifier(28, 1), id="classifier"),
+        pytest.param(lambda: _classifier(64, 2), id="classifier-blocks"),
     ],
 )
 def test_the_exported_graph_equals_torch_and_keeps_its_weights_outside(graphs) -> None:

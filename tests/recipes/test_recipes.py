@@ -17,7 +17,7 @@ from volute.training.recipe import DataFacts, Recipe, seeded
 def make(kind: str, preset: str = "tiny", **over: object) -> Recipe:
     settings = {k: v for k, v in TINY[kind].items() if k not in ("threads", "precision")}
     resolved = recipes.resolve_settings(kind, preset, settings | over)
-    facts = DataFacts(size=16, channels=1, classes=2, pictures=256)
+    facts = DataFacts(size=16, channels=1, classes=2, pictures=256, counts=(128, 128))
     return recipes.create(kind, resolved, facts, choose("cpu", "float32", 1), seed=0)
 
 
@@ -26,7 +26,7 @@ def batch(count: int = 16) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(pictures).float()[:, None] / 127.5 - 1, torch.from_numpy(labels)
 
 
-@pytest.mark.parametrize("kind", ["gan", "vae"])
+@pytest.mark.parametrize("kind", ["gan", "vae", "classify"])
 @pytest.mark.parametrize("preset", ["tiny", "small", "base"])
 def test_a_step_is_a_pure_function(kind: str, preset: str) -> None:
     pictures, labels = batch()

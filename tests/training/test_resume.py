@@ -39,7 +39,7 @@ def _wait_for_state(run: Path, child: subprocess.Popen[bytes]) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("kind", ["gan", "vae"])
+@pytest.mark.parametrize("kind", ["gan", "vae", "classify"])
 def test_killed_at_random_and_resumed_equals_uninterrupted(
     kind: str, shapes_npz: Path, tmp_path: Path
 ) -> None:
@@ -107,6 +107,6 @@ def test_a_finished_run_learns_on_with_a_larger_budget(shapes_npz: Path, tmp_pat
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("kind", ["gan", "vae"])
+@pytest.mark.parametrize("kind", ["gan", "vae", "classify"])
 def test_killed_fifteen_times(kind: str, shapes_npz: Path, tmp_path: Path) -> None:
     _kill_and_compare(kind, shapes_npz, tmp_path, kimg=60.0, kills=15)

@@ -41,7 +41,8 @@ def demo(
     from volute import jobs
     from volute.cli.demo_sections import Demo, write_demo
     from volute.cli.show import live
-    from volute.handles import load
+    from volute.engine.artefact import open_artefact
+    from volute.handles import Generator
     from volute.paths import write_text
 
     images, labels = _digits()
@@ -60,7 +61,7 @@ def demo(
             settings={"name": "digits-gan", "licence": "BSD-3-Clause", "data": {"classes": names}},
             emit=emit,
         )
-    page = write_demo(Demo(out, run, load(run.model), real, labels))
+    page = write_demo(Demo(out, run, Generator(open_artefact(run.model)), real, labels))
     typer.echo(f"page     {page}    Open it in a browser.")
 
 

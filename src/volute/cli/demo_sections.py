@@ -21,8 +21,9 @@ from volute.cli import demo_page as page
 from volute.cli.outputs import save_animation, save_picture
 from volute.engine.artefact import open_artefact
 from volute.engine.card import facts
-from volute.handles import Model, load
+from volute.handles import load
 from volute.handles.pictures import grid, to_images
+from volute.handles.sampling import Sampler
 from volute.training.run import Run
 from volute.zoo import shipped
 
@@ -50,7 +51,7 @@ class Demo:
 
     folder: Path
     run: Run
-    model: Model
+    model: Sampler
     real: np.ndarray
     """uint8 [n, H, W, C]."""
     labels: np.ndarray
@@ -200,6 +201,7 @@ def _curves(demo: Demo) -> str:
 def _shipped(demo: Demo, name: str) -> str:
     start = time.perf_counter()
     model = load(name)
+    assert isinstance(model, Sampler)
     model.arrays(1)
     first = time.perf_counter() - start
     count = len(model.classes)
@@ -226,13 +228,13 @@ def _shipped(demo: Demo, name: str) -> str:
     )
 
 
-def _card_facts(model: Model) -> dict[str, str]:
+def _card_facts(model: Sampler) -> dict[str, str]:
     about = model.info.descriptor
     rows = {key: value for key, value in facts(model.info).items() if key != "classes"}
     return rows | {"trained on": about.training_data, "licence": about.licence}
 
 
-def _walk(demo: Demo, model: Model, name: str, count: int) -> str:
+def _walk(demo: Demo, model: Sampler, name: str, count: int) -> str:
     """Return an <img> of walks in two rows: one latent in `count` classes, else `count` seeds."""
     walks = [
         model.interpolate(4, steps=24, seed=1, classes=index)

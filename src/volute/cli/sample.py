@@ -13,6 +13,7 @@ from volute.errors import UsageError, VoluteError
 
 if TYPE_CHECKING:
     from volute.handles import Model
+    from volute.handles.sampling import Sampler
 
 ModelRef = Annotated[
     str, typer.Argument(metavar="MODEL", help="A shipped model, a run or an artefact folder.")
@@ -64,7 +65,7 @@ def sample(
     """
     from volute.cli.outputs import PICTURES, choose, is_file, save_picture
 
-    handle = _load(model)
+    handle = _load_sampler(model)
     name = handle.info.name
     as_file = is_file(out, PICTURES) if out else grid
     if grid and not as_file:
@@ -113,7 +114,7 @@ def interpolate(
     from volute.cli.outputs import ANIMATIONS, choose, is_file, save_animation, save_picture
     from volute.handles.pictures import enlarged
 
-    handle = _load(model)
+    handle = _load_sampler(model)
     name = handle.info.name
     animated = is_file(out, ANIMATIONS) if out else True
     target = choose(out, f"{name}-walk-seed{seed}.webp", overwrite)
@@ -178,6 +179,18 @@ def _load(model: str) -> Model:
     from volute.handles import load
 
     return load(model)
+
+
+def _load_sampler(model: str) -> Sampler:
+    from volute.handles.sampling import Sampler
+
+    handle = _load(model)
+    if not isinstance(handle, Sampler):
+        kind = handle.info.descriptor.kind
+        raise UsageError(
+            f"{handle.info.name} makes no pictures: it is a {kind}", "Use a gan or vae."
+        )
+    return handle
 
 
 def _grid(images: Sequence[Any]) -> Any:

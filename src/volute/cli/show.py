@@ -11,6 +11,7 @@ from volute.errors import printable
 from volute.events import Emit, Event, Note, Progress, Saved
 
 SHORT = {"g_loss": "G", "d_loss": "D", "loss": "loss", "kl": "KL", "rmse": "rmse"}
+SHARES = {"accuracy": "right", "held_out_accuracy": "held out right"}
 
 
 @contextlib.contextmanager
@@ -63,6 +64,9 @@ def event_line(event: Event) -> str:
 def progress_line(event: Progress) -> str:
     """Return ` 12%    5 800 images · 27/s · 26 min left · G 0.91 · D 1.12`."""
     losses = [f"{SHORT[key]} {value:.2f}" for key, value in event.metrics.items() if key in SHORT]
+    losses += [
+        f"{SHARES[key]} {value:.1%}" for key, value in event.metrics.items() if key in SHARES
+    ]
     parts = [
         f"{event.done:,} {event.unit}",
         f"{event.rate:.0f}/s",

@@ -3,7 +3,7 @@
 from volute.data.check import open_dataset
 from volute.data.dataset import Dataset
 from volute.data.report import Report
-from volute.data.sampler import Sampler
+from volute.data.sampler import Sampler, split
 from volute.data.settings import DataSettings
 from volute.data.sizes import check_size, valid_sizes
 
@@ -14,5 +14,6 @@ __all__ = [
     "Sampler",
     "check_size",
     "open_dataset",
+    "split",
     "valid_sizes",
 ]

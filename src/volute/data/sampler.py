@@ -12,6 +12,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
+HELD_SEED = 0x5E1D
+
+
+def split(labels: np.ndarray, held_out: float) -> tuple[np.ndarray, np.ndarray]:
+    """Divide a data set into what is learned and what is held out, always in the same way.
+
+    Args:
+        labels: int64 [N].
+        held_out: share in [0, 1) of each class that is held out, rounded, at least one of each if
+            above 0 and the class has two.
+
+    Returns:
+        Sorted indices int64 of either part; together they are 0..N-1.
+    """
+    parts = [np.empty(0, np.int64)]
+    for label in np.unique(labels) if held_out else ():
+        (of_class,) = np.nonzero(labels == label)
+        count = min(max(1, round(held_out * len(of_class))), len(of_class) - 1)
+        parts.append(of_class[_permutation(len(of_class), HELD_SEED, int(label))[:count]])
+    held = np.sort(np.concatenate(parts))
+    return np.setdiff1d(np.arange(len(labels)), held), held
+
 
 @dataclass(frozen=True)
 class Sampler:

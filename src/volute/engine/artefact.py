@@ -96,6 +96,8 @@ class ArtefactConfig(Config):
     density: Side = 0
     """How many of the first latent dimensions are drawn from the stored mixture."""
     classes: tuple[Line, ...] = ()
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Probability under which a classifier abstains."""
     preset: Line
     settings: dict[Line, Any] = {}
     """Of the recipe, all of them: what it takes to build the networks again."""
@@ -109,6 +111,8 @@ class ArtefactConfig(Config):
         sampled = self.descriptor.kind in ("gan", "vae")
         if sampled and not (self.descriptor.size and self.latent >= max(1, self.density)):
             raise ValueError("a gan or vae needs a size, and at least `density` latent dimensions")
+        if self.descriptor.kind == "classify" and not (self.descriptor.size and self.classes[1:]):
+            raise ValueError("a classifier needs a size and at least two classes")
         return self
 
 

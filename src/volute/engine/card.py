@@ -19,13 +19,18 @@ WHAT = {
     "style": "a stylizer: it repaints a picture in the manner of another",
     "upscale": "a super-resolution network: it enlarges pictures",
     "lm": "a convolutional language model: it continues texts",
-    "classify": "a classifier",
+    "classify": "a classifier: it tells which of its classes a picture shows",
 }
 VERBS = {
     "gan": ("volute sample {name} -n 16 --grid", "volute interpolate {name}"),
     "vae": ("volute sample {name} -n 16 --grid", "volute reconstruct {name} picture.png"),
+    "classify": ("volute classify {name} picture.png", "volute classify {name} folder/ --json"),
 }
-CALLS = {"gan": ".sample(16, seed=0)", "vae": ".sample(16, seed=0)"}
+CALLS = {
+    "gan": ".sample(16, seed=0)",
+    "vae": ".sample(16, seed=0)",
+    "classify": '.classify("picture.png")',
+}
 
 PAGE = """\
 {front}
@@ -115,6 +120,7 @@ def facts(config: ArtefactConfig) -> dict[str, str]:
         "multiply-adds": work or f"{about.macs_per_pixel:,.0f} a pixel",
         "latent": str(config.latent) if config.latent else "",
         "classes": ", ".join(config.classes),
+        "abstains under": f"{config.threshold:.1%}" if config.threshold else "",
     }
     return {key: value for key, value in rows.items() if value}
 
@@ -145,6 +151,11 @@ def _limits(config: ArtefactConfig) -> str:
             "synthetic: mark them as such wherever you show them.",
             "An output may resemble a training picture. Compare before you publish.",
         ]
+    if config.descriptor.kind == "classify":
+        lines.append(
+            "It answers with one of its classes whatever it is shown: of pictures unlike its "
+            "training data, even a certain answer means nothing."
+        )
     return "\n".join(f"- {line}" for line in lines)
 
 

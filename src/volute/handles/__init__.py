@@ -7,21 +7,30 @@ from pathlib import Path
 from PIL import Image
 
 from volute.engine.artefact import open_artefact
-from volute.errors import VoluteError
+from volute.errors import UsageError, VoluteError
 from volute.handles.autoencoder import Autoencoder
+from volute.handles.classifier import Classifier, Prediction
 from volute.handles.generator import Generator
-from volute.handles.sampling import Classes
+from volute.handles.pictures import Pictures
+from volute.handles.sampling import Classes, Sampler
 from volute.zoo import resolve, shipped
 
-__all__ = ["Autoencoder", "Generator", "Model", "load", "models", "sample"]
+__all__ = ["Autoencoder", "Classifier", "Generator", "Model", "Prediction"]
+__all__ += ["classify", "load", "models", "sample"]
 
-Model = Generator | Autoencoder
+Model = Generator | Autoencoder | Classifier
 
-HANDLES: dict[str, type[Model]] = {"gan": Generator, "vae": Autoencoder}
+HANDLES: dict[str, type[Model]] = {
+    "gan": Generator,
+    "vae": Autoencoder,
+    "classify": Classifier,
+}
 
 
 def load(ref: str | Path, *, threads: int | None = None) -> Model:
-    """Load a model: a `Generator` for a `gan`, an `Autoencoder` for a `vae`. Nothing is downloaded.
+    """Load a model: a `Generator` for a `gan`, an `Autoencoder` for a `vae`, a `Classifier`.
+
+    Nothing is downloaded.
 
     Args:
         ref: the name of a shipped model, a run folder or an artefact folder.
@@ -50,7 +59,18 @@ def sample(
     classes: Classes = None,
 ) -> list[Image.Image]:
     """Return `load(ref).sample(...)`: n new pictures of a model."""
-    return load(ref).sample(n, seed=seed, truncation=truncation, classes=classes)
+    model = load(ref)
+    if not isinstance(model, Sampler):
+        raise UsageError(f"{model.info.name} makes no pictures", "Use a gan or a vae.")
+    return model.sample(n, seed=seed, truncation=truncation, classes=classes)
+
+
+def classify(ref: str | Path, pictures: Pictures, *, top: int = 1) -> Prediction | list[Prediction]:
+    """Return `load(ref).classify(...)`: what pictures show."""
+    model = load(ref)
+    if not isinstance(model, Classifier):
+        raise UsageError(f"{model.info.name} cannot classify", "Use a classifier.")
+    return model.classify(pictures, top=top)
 
 
 def models() -> list[str]:

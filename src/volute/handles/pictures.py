@@ -17,7 +17,8 @@ from volute.errors import UsageError
 from volute.media.modes import CHANNELS, to_mode
 from volute.media.photo import read_picture
 
-Pictures = str | Path | Image.Image | np.ndarray | Sequence[str | Path | Image.Image | np.ndarray]
+Picture = str | Path | Image.Image
+Pictures = Picture | np.ndarray | Sequence[Picture | np.ndarray]
 Restore = Callable[[np.ndarray], Any]
 
 SMALL = 64
@@ -105,6 +106,15 @@ def opened(pictures: Pictures) -> tuple[list[np.ndarray], Restore]:
     return [pixels[0] for pixels, _ in parts], lambda made: [
         restore(made[i : i + 1]) for i, restore in enumerate(restores)
     ]
+
+
+def several(pictures: Pictures) -> bool:
+    """Tell whether `pictures` is a list, or an array [n, H, W, C], rather than one picture."""
+    return (
+        pictures.ndim == 4
+        if isinstance(pictures, np.ndarray)
+        else isinstance(pictures, list | tuple)
+    )
 
 
 def _open_image(image: Image.Image) -> tuple[list[np.ndarray], Restore]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from volute.config import Config, merged, nearest
 from volute.errors import UsageError
-from volute.recipes import gan, vae
+from volute.recipes import classify, gan, vae
 from volute.training.device import Device
 from volute.training.recipe import DataFacts, Recipe
 
@@ -24,6 +24,7 @@ class Kind:
 KINDS = {
     "gan": Kind(gan.GanSettings, gan.PRESETS, gan.GanRecipe),
     "vae": Kind(vae.VaeSettings, vae.PRESETS, vae.VaeRecipe),
+    "classify": Kind(classify.ClassifySettings, classify.PRESETS, classify.ClassifyRecipe),
 }
 
 

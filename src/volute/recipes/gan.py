@@ -28,7 +28,7 @@ from volute.nets.gan import Discriminator, Generator, Resampling
 from volute.training.augment import augment, flip
 from volute.training.device import Device
 from volute.training.ema import Average
-from volute.training.recipe import DataFacts, Draw, Exported, Graph, Recipe, portable, seeded
+from volute.training.recipe import DataFacts, Draw, Exported, Graph, Held, Recipe, portable, seeded
 
 
 class GanSettings(Config):
@@ -141,7 +141,7 @@ class GanRecipe(Recipe):
             made = network(latent, labels) if self.conditional else network(latent)
         return made.float()
 
-    def export(self, draw: Draw) -> Exported:
+    def export(self, draw: Draw, held: Held) -> Exported:
         """Give the averaged generator."""
         inputs = {"latent": torch.zeros(2, self.settings.latent)}
         if self.conditional:
@@ -149,7 +149,13 @@ class GanRecipe(Recipe):
         network = portable(self.averages["generator"].network)
         graph = Graph("generator", network, inputs, "picture")
         samples = self.preview(*draw(64))
-        return Exported([graph], samples, latent=self.settings.latent, radius=self.facts.size)
+        return Exported(
+            [graph],
+            samples,
+            radius=self.facts.size,
+            latent=self.settings.latent,
+            labelled=self.conditional,
+        )
 
     def _generate(self, latent: torch.Tensor, label: torch.Tensor | None) -> torch.Tensor:
         with self.device.autocast():

@@ -24,7 +24,7 @@ from volute.recipes.density import fit_mixture
 from volute.training.augment import flip
 from volute.training.device import Device
 from volute.training.ema import Average
-from volute.training.recipe import DataFacts, Draw, Exported, Graph, Recipe, portable, seeded
+from volute.training.recipe import DataFacts, Draw, Exported, Graph, Held, Recipe, portable, seeded
 
 
 class VaeSettings(Config):
@@ -130,7 +130,7 @@ class VaeRecipe(Recipe):
             kept = CodeOf(pair.encoder, pair.decoder)(pictures[:half])
             return pair.decoder(torch.cat([kept, code])).clamp(-1, 1)
 
-    def export(self, draw: Draw) -> Exported:
+    def export(self, draw: Draw, held: Held) -> Exported:
         """Fit the density of the top latent and give encoder and decoder."""
         pair = cast(_Pair, portable(self._averaged()))
         mixture = fit_mixture(self._codes(pair, draw), self.settings.components, seed=self.seed)

@@ -16,6 +16,13 @@ def flip(x_BCHW: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
     return torch.where(chosen, x_BCHW.flip(3), x_BCHW)
 
 
+def turn(x_BCHW: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+    """Turn each picture by 0, 90, 180 or 270 degrees; the draw comes from `rng` alone."""
+    quarters = (_uniform((len(x_BCHW), 1, 1, 1), x_BCHW, rng) * 4).long()
+    half = torch.where(quarters >= 2, x_BCHW.flip(2, 3), x_BCHW)
+    return torch.where(quarters % 2 == 1, half.transpose(2, 3).flip(2), half)
+
+
 def augment(x_BCHW: torch.Tensor, share: float, rng: torch.Generator) -> torch.Tensor:
     """Change colour, shift by up to 1/8 of the side and cut out a square of half the side.
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from PIL import Image
 
-from volute.data import Dataset, Sampler
+from volute.data import Dataset, Sampler, split
 from volute.errors import VoluteError
 from volute.events import Emit, Progress, Saved
 from volute.paths import atomic_file
@@ -26,6 +26,7 @@ from volute.training.recipe import Recipe
 from volute.training.run import Run, RunConfig
 
 LOG_S, FIRST_SAMPLE_S, SAMPLE_S, SAVE_S = 5.0, 10.0, 60.0, 60.0
+HELD_BATCH = 256
 
 
 class DivergedError(VoluteError):
@@ -56,7 +57,8 @@ class Loop:
 
     def __post_init__(self) -> None:
         self.counters = checkpoint.load(self.run.state, self.recipe)
-        self.sampler = Sampler(len(self.dataset.pictures), self.config.seed)
+        self.kept, self._held = split(self.dataset.labels, self.recipe.held_out)
+        self.sampler = Sampler(len(self.kept), self.config.seed)
         self._shown_at_start = self.counters.shown
         self._seconds_at_start = self.counters.seconds
 
@@ -87,6 +89,7 @@ class Loop:
                 due["log"] = now + (LOG_S if now > LOG_S else 1.0)
             if now >= due["sample"]:
                 self.sample()
+                metrics |= self.recipe.evaluate(self.held)
                 due["sample"] = now + min(SAMPLE_S, max(FIRST_SAMPLE_S, now / 4))
             if now >= due["save"]:
                 self.save()
@@ -96,16 +99,23 @@ class Loop:
                 self.save()
                 return False
         if metrics:
-            self._report(metrics)
+            self._report(metrics | self.recipe.evaluate(self.held))
             self.sample()
             self.save()
         return True
 
     def draw(self, count: int, shown: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
         """Return training pictures [count, C, H, W] in [-1, 1] and labels, from `shown` on."""
-        index = self.sampler.indices(shown, count)
+        return self._pick(self.kept[self.sampler.indices(shown, count)])
+
+    def held(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Give the held-out pictures and their labels in batches."""
+        for start in range(0, len(self._held), HELD_BATCH):
+            yield self._pick(self._held[start : start + HELD_BATCH])
+
+    def _pick(self, index: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         order = np.argsort(index, kind="stable")
-        pictures = np.empty((count, *self.dataset.pictures.shape[1:]), np.uint8)
+        pictures = np.empty((len(index), *self.dataset.pictures.shape[1:]), np.uint8)
         pictures[order] = self.dataset.pictures[index[order]]
         place = self.recipe.device.torch
         x_BHWC = torch.from_numpy(pictures).to(place, torch.float32).div_(127.5).sub_(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,8 @@ class DataFacts:
     channels: int
     classes: int
     pictures: int
+    counts: tuple[int, ...] = ()
+    """Pictures of each class."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,22 @@ class Exported:
     graphs: list[Graph]
     samples: torch.Tensor
     """64 pictures [64, C, H, W] in [-1, 1] for the card."""
-    latent: int
     radius: int
+    latent: int = 0
     density: int = 0
+    labelled: bool = False
+    """Whether the model knows the classes by name."""
+    threshold: float = 0.0
+    """Probability under which a classifier abstains."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Measured on held-out pictures, for the card."""
     tensors: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 Draw = Callable[[int], tuple[torch.Tensor, torch.Tensor]]
+"""Gives as many training pictures [n, C, H, W] in [-1, 1], and their labels [n]."""
+Held = Callable[[], Iterator[tuple[torch.Tensor, torch.Tensor]]]
+"""Gives the held-out pictures and labels in batches."""
 
 
 class Recipe(ABC):
@@ -64,6 +75,8 @@ class Recipe(ABC):
     modules: dict[str, nn.Module]
     averages: dict[str, Average]
     optimisers: dict[str, torch.optim.Optimizer]
+    held_out: float = 0.0
+    """Share of the pictures that is never learned from, but measured on."""
 
     def __init__(self, settings: Any, facts: DataFacts, device: Device, seed: int) -> None:
         self.settings = settings
@@ -82,9 +95,13 @@ class Recipe(ABC):
     def preview(self, pictures: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Make as many pictures as are given, to be shown beside them."""
 
+    def evaluate(self, held: Held) -> dict[str, float]:
+        """Measure the averaged networks on the held-out pictures; return what to log."""
+        return {}
+
     @abstractmethod
-    def export(self, draw: Draw) -> Exported:
-        """Prepare the averaged networks for use; `draw(n)` gives n training pictures."""
+    def export(self, draw: Draw, held: Held) -> Exported:
+        """Prepare the averaged networks for use."""
 
 
 def portable(network: nn.Module) -> nn.Module:

@@ -37,15 +37,15 @@ class GanSettings(Config):
     latent: int = Field(64, ge=1, le=1024)
     width: int = Field(128, ge=16, le=1024)
     """Channels at 8 px, in both networks."""
-    blocks: int = Field(0, ge=0, le=8)
-    """Residual blocks at each inner resolution."""
+    blocks: Annotated[int, Field(ge=0, le=8)] | Literal["auto"] = "auto"
+    """Residual blocks at each inner resolution; `auto` is none to 32 px and one above."""
     resampling: Resampling | Literal["auto"] = "auto"
     """`auto` is bilinear, but transposed above 32 px where there are no residual blocks."""
     networks: Literal["modern", "classic"] = "modern"
     loss: Literal["relativistic", "nonsaturating"] = "relativistic"
     batch: int = Field(32, ge=4, le=4096)
     lr: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
-    """`auto` is 2e-3 to 32 px and 1e-3 above."""
+    """`auto` is 2e-3 to 32 px and 5e-4 above."""
     lr_end: float = Field(0.25, gt=0, le=1)
     """Share of the learning rate that is left at the end, by a cosine."""
     beta1: float = Field(0.0, ge=0, lt=1)
@@ -89,7 +89,7 @@ class GanRecipe(Recipe):
     def __init__(self, settings: GanSettings, facts: DataFacts, device: Device, seed: int) -> None:
         super().__init__(settings, facts, device, seed)
         small = facts.size <= 32
-        self.lr = (2e-3 if small else 1e-3) if settings.lr == "auto" else settings.lr
+        self.lr = (2e-3 if small else 5e-4) if settings.lr == "auto" else settings.lr
         end = settings.gamma_end
         self.gamma_end = (0.1 if small else 1.0) if end == "auto" else end
         with torch.random.fork_rng(devices=[]):
@@ -262,9 +262,10 @@ def _networks(settings: GanSettings, facts: DataFacts) -> tuple[nn.Module, nn.Mo
         generator = ClassicGenerator(size, channels, settings.latent, 2 * width)
         return generator, ClassicDiscriminator(size, channels, width)
     wide = width * 3 // 2
+    blocks = int(size > 32) if settings.blocks == "auto" else settings.blocks
     resampling = settings.resampling
     if resampling == "auto":
-        resampling = "transposed" if size > 32 and not settings.blocks else "bilinear"
+        resampling = "transposed" if size > 32 and not blocks else "bilinear"
     generator = Generator(
         size,
         channels,
@@ -272,12 +273,10 @@ def _networks(settings: GanSettings, facts: DataFacts) -> tuple[nn.Module, nn.Mo
         settings.latent,
         width,
         wide,
-        settings.blocks,
+        blocks,
         resampling,
     )
-    return generator, Discriminator(
-        size, channels, facts.classes, width, 2 * width, settings.blocks
-    )
+    return generator, Discriminator(size, channels, facts.classes, width, 2 * width, blocks)
 
 
 def _descend(optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:

@@ -150,6 +150,24 @@ def make_classifier(path: Path, name: str = "tiny-classifier") -> Artefact:
     return write_artefact(path, about, {"classifier": graph}, content, {}, None, {})
 
 
+def make_extractor(path: Path, side: int = 16, dimension: int = 12) -> Path:
+    """Write an extractor: 4 x 4 means of an RGB picture, mixed at random."""
+    rng = np.random.default_rng(0)
+    weights = {"mix": rng.standard_normal((3 * 16, dimension)).astype(np.float32)}
+    step = [side // 4] * 2
+    nodes = [
+        helper.make_node("AveragePool", ["image"], ["a"], kernel_shape=step, strides=step),
+        helper.make_node("Flatten", ["a"], ["f"]),
+        helper.make_node("MatMul", ["f", "mix"], ["features"]),
+    ]
+    content = save(weights)
+    inputs = {"image": (TensorProto.FLOAT, ["n", 3, side, side])}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (path.parent / "weights.safetensors").write_bytes(content)
+    path.write_bytes(to_onnx(nodes, inputs, ("features", ["n", dimension]), weights, {}, content))
+    return path
+
+
 def to_onnx(
     nodes: list[onnx.NodeProto],
     inputs: dict[str, tuple[int, list[Any]]],

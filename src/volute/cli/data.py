@@ -31,7 +31,7 @@ def check(
       volute data check photos.zip --size 128 --json
       volute data check aerial/ -s data.crop=tiles
     """
-    report = _open(source, size, set_).report
+    report = open_source(source, size, set_).report
     if json:
         typer.echo(report.model_dump_json(indent=2))
         return
@@ -57,7 +57,7 @@ def pack(
       volute data pack photos/ --size 64
       volute data pack aerial.tar.gz --size 64 -s data.crop=tiles
     """
-    dataset = _open(source, size, set_)
+    dataset = open_source(source, size, set_)
     for line in dataset.report.lines():
         typer.echo(line)
     typer.echo(f"packed: {dataset.pictures.nbytes / 1e6:.1f} MB in {dataset.folder}")
@@ -71,7 +71,8 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="data")
 
 
-def _open(source: Path, size: int | None, pairs: list[str] | None) -> Dataset:
+def open_source(source: Path, size: int | None, pairs: list[str] | None) -> Dataset:
+    """Open pictures with the settings of `-s data.key=value`, showing the progress of packing."""
     from volute.cli.show import live
     from volute.config import Config, parse_settings
     from volute.data import DataSettings, open_dataset

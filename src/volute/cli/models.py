@@ -45,7 +45,7 @@ def models(as_json: AsJson = False) -> None:
         )
         for config in configs
     ]
-    _show(COLUMNS, rows)
+    show(COLUMNS, rows)
 
 
 def info(model: ModelRef, as_json: AsJson = False) -> None:
@@ -78,10 +78,10 @@ def info(model: ModelRef, as_json: AsJson = False) -> None:
         **{f"measured {key}": f"{value:.4g}" for key, value in metrics.items()},
         "folder": str(artefact.path),
     }
-    _show(("", ""), list(rows.items()))
+    show(("", ""), list(rows.items()))
 
 
-def _show(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def show(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows as a rich table on a terminal, else as plain columns two spaces apart."""
     if sys.stdout.isatty():
         _show_rich(header, rows)

@@ -65,7 +65,7 @@ def sample(
     """
     from volute.cli.outputs import PICTURES, choose, is_file, save_picture
 
-    handle = _load_sampler(model)
+    handle = load_sampler(model)
     name = handle.info.name
     as_file = is_file(out, PICTURES) if out else grid
     if grid and not as_file:
@@ -114,7 +114,7 @@ def interpolate(
     from volute.cli.outputs import ANIMATIONS, choose, is_file, save_animation, save_picture
     from volute.handles.pictures import enlarged
 
-    handle = _load_sampler(model)
+    handle = load_sampler(model)
     name = handle.info.name
     animated = is_file(out, ANIMATIONS) if out else True
     target = choose(out, f"{name}-walk-seed{seed}.webp", overwrite)
@@ -181,7 +181,8 @@ def _load(model: str) -> Model:
     return load(model)
 
 
-def _load_sampler(model: str) -> Sampler:
+def load_sampler(model: str) -> Sampler:
+    """Load a model that makes pictures, or raise UsageError."""
     from volute.handles.sampling import Sampler
 
     handle = _load(model)

@@ -45,6 +45,12 @@ class Session:
         except Exception as error:  # ONNX Runtime's errors share no public base class
             raise VoluteError(f"{self.path} cannot run: {_one_line(error)}") from error
 
+    def shape(self, name: str) -> list[int | str | None]:
+        """Return the shape of the input `name`, words or None where it is free; [] without it."""
+        if self._session is None:
+            self._session = self._load()
+        return next((put.shape for put in self._session.get_inputs() if put.name == name), [])
+
     def _load(self) -> Any:
         import onnxruntime
 

@@ -40,6 +40,18 @@ def coverage(
     Raises:
         UsageError: if a set has no more rows than the neighbours asked for.
     """
+    rows = coverage_rows(real, generated, k_recall, k_coverage)
+    return Coverage(**{name: float(values.mean()) for name, values in rows.items()})
+
+
+def coverage_rows(
+    real: np.ndarray, generated: np.ndarray, k_recall: int = 3, k_coverage: int = 5
+) -> dict[str, np.ndarray]:
+    """Return what each row adds: arrays whose means are the fields of `Coverage`.
+
+    `precision` and `density` have a row for each generated picture, `recall` and `coverage` one for
+    each real one.
+    """
     needed = max(k_recall, k_coverage) + 1
     if min(len(real), len(generated)) < needed:
         raise UsageError(f"coverage needs at least {needed} pictures in each set")
@@ -49,25 +61,25 @@ def coverage(
     (generated_small,) = _squared_radii(generated, (k_recall,))
 
     precise, recalled = np.zeros(len(generated), bool), np.zeros(len(real), bool)
-    covered, inside = np.zeros(len(real), bool), 0
-    for rows, distances in _squared_distances(real, generated):
+    covered, inside = np.zeros(len(real), bool), np.zeros(len(generated))
+    for rows, distances in squared_distances(real, generated):
         precise |= (distances <= real_small[rows, None]).any(0)
         recalled[rows] = (distances <= generated_small).any(1)
         near = distances <= real_large[rows, None]
         covered[rows] = near.any(1)
-        inside += int(near.sum())
-    return Coverage(
-        precision=float(precise.mean()),
-        recall=float(recalled.mean()),
-        density=inside / (k_coverage * len(generated)),
-        coverage=float(covered.mean()),
-    )
+        inside += near.sum(0)
+    return {
+        "precision": precise,
+        "recall": recalled,
+        "density": inside / k_coverage,
+        "coverage": covered,
+    }
 
 
 def _squared_radii(x: np.ndarray, ks: tuple[int, ...]) -> list[np.ndarray]:
     """Return for each k the squared distance [n] of every row to its k-th other neighbour."""
     radii = [np.empty(len(x)) for _ in ks]
-    for rows, distances in _squared_distances(x, x):
+    for rows, distances in squared_distances(x, x):
         distances[np.arange(len(distances)), np.arange(rows.start, rows.stop)] = -1.0
         ordered = np.partition(distances, ks, axis=1)
         for radius, k in zip(radii, ks, strict=True):
@@ -75,7 +87,7 @@ def _squared_radii(x: np.ndarray, ks: tuple[int, ...]) -> list[np.ndarray]:
     return radii
 
 
-def _squared_distances(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+def squared_distances(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     """Yield blocks of rows of `a` with their squared distances [rows, m] to `b`."""
     squares = (b**2).sum(1)
     for start in range(0, len(a), CHUNK):

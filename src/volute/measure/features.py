@@ -42,22 +42,22 @@ class OnnxExtractor:
 
     Args:
         path: the graph, for example `mobilenetv2_trunk.onnx`.
-        side: the square size that the graph takes, in pixels.
         batch: pictures per run of the graph; 8 was the fastest on a 2-core CPU.
 
     Raises:
         VoluteError: if there is no such file, or it is not such a graph.
     """
 
-    def __init__(self, path: Path, side: int = 224, batch: int = 8) -> None:
+    def __init__(self, path: Path, batch: int = 8) -> None:
         try:
             self.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         except OSError as error:
             raise UsageError(f"cannot read feature extractor {path}: {error.strerror}") from error
         self.name = path.stem
-        self.side, self.batch = side, batch
+        self.batch = batch
         self._session = Session(path)
-        self.dimension = self._run(np.zeros((1, 3, side, side), np.float32)).shape[1]
+        self.side = self._square()
+        self.dimension = self._run(np.zeros((1, 3, self.side, self.side), np.float32)).shape[1]
 
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
         """Return float32 [n, dimension] for uint8 [n, H, W, C] with C of 1, 3 or 4."""
@@ -67,6 +67,15 @@ class OnnxExtractor:
             image = np.stack([_prepared(picture, self.side) for picture in block])
             features[start : start + len(block)] = self._run(image)
         return features
+
+    def _square(self) -> int:
+        shape = self._session.shape("image")
+        if len(shape) != 4 or shape[1:] != [3, shape[3], shape[3]] or not isinstance(shape[3], int):
+            expected = "image [n, 3, S, S] with a fixed S, and features [n, d]"
+            raise UsageError(
+                f"{self._session.path} takes {shape}; a feature extractor is {expected}"
+            )
+        return shape[3]
 
     def _run(self, image: np.ndarray) -> np.ndarray:
         return self._session.run({"image": image})

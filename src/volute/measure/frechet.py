@@ -63,6 +63,38 @@ def kid(features_a: np.ndarray, features_b: np.ndarray) -> float:
     return float(_mean_off_diagonal(a) + _mean_off_diagonal(b) - 2 * across)
 
 
+def frechet_replicates(features: np.ndarray, real: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Return the Frechet distance to `real` [m, d] for each draw [B, n] of rows of `features`."""
+    x, real = _checked(features), _checked(real)
+    mean, covariance = real.mean(0), _covariance(real)
+    found = []
+    for counts in drawn:
+        rows = counts > 0
+        spread = np.atleast_2d(np.cov(x[rows], rowvar=False, fweights=counts[rows]))
+        centre = np.average(x[rows], 0, counts[rows])
+        found.append(gaussian_distance(centre, spread, mean, covariance))
+    return np.array(found)
+
+
+def kid_replicates(features: np.ndarray, real: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Return the kernel distance to `real` [m, d] for each draw [B, n] of rows of `features`.
+
+    A row drawn twice is never paired with itself.
+    """
+    x, real = _checked(features), _checked(real)
+    weights = drawn.astype(np.float64)
+    within, across = np.zeros(len(drawn)), np.zeros(len(drawn))
+    for start in range(0, len(x), CHUNK):
+        block, share = x[start : start + CHUNK], weights[:, start : start + CHUNK]
+        own = (block @ x.T / x.shape[1] + 1) ** 3
+        own[np.arange(len(block)), np.arange(start, start + len(block))] = 0
+        within += ((share @ own) * weights).sum(1)
+        across += share @ ((block @ real.T / x.shape[1] + 1) ** 3).sum(1)
+    n = len(x)
+    pairs = n**2 - (weights**2).sum(1)
+    return within / pairs + _mean_off_diagonal(real) - 2 * across / (n * len(real))
+
+
 def _checked(features: np.ndarray) -> np.ndarray:
     if len(features) < 2:
         hint = "A distance between distributions needs many; 1,000 or more to mean something."

@@ -84,10 +84,11 @@ def _smoothed(x: np.ndarray) -> np.ndarray:
     window /= window.sum()
     for axis in (0, 1):
         length = x.shape[axis] - SIDE + 1
-        x = sum(
+        parts = [
             weight * np.take(x, range(start, start + length), axis)
             for start, weight in enumerate(window)
-        )
+        ]
+        x = np.sum(parts, 0)
     return x
 
 

@@ -1,0 +1,129 @@
+"""All measures of a set of generated pictures against real ones, each with its floor and interval.
+
+The real pictures are divided at random: the first n are the reference, the next n the floor, which
+is measured like samples: it is what a perfect generator would get. Distances depend on n: samples,
+reference and floor have the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from volute.errors import UsageError
+from volute.measure.coverage import coverage_rows
+from volute.measure.diversity import vendi
+from volute.measure.frechet import frechet_distance, frechet_replicates, kid, kid_replicates
+from volute.measure.intervals import around, multiplicities, of_mean
+from volute.measure.memorisation import memorisation
+
+FEWEST = 100
+UNBIASED = 2048
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One measure of the samples: its value, a 95 % bootstrap interval, and the real pictures'."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    floor: float
+    better: str
+    """`lower`, `higher`, or `near the floor`."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured, on how many pictures of each set, with which features."""
+
+    n: int
+    extractor: str
+    sha256: str
+    measures: tuple[Measured, ...]
+
+    @property
+    def biased(self) -> bool:
+        """Whether n is so small that the Frechet distance is far too large."""
+        return self.n < UNBIASED
+
+
+def evaluate(
+    samples: np.ndarray, real: np.ndarray, extractor: str, sha256: str, seed: int = 0
+) -> Evaluation:
+    """Measure features of samples [m, d] against those of real pictures [r, d].
+
+    Args:
+        samples: of generated pictures.
+        real: of the pictures that the model learned from; at most m of them are the reference.
+        extractor: name of the features.
+        sha256: of the extractor's weights.
+        seed: of the division of the real pictures and of the bootstrap.
+
+    Raises:
+        UsageError: if there are under 100 samples or 200 real pictures.
+    """
+    check_enough(len(samples), len(real))
+    n = min(len(samples), len(real) // 2)
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(real))
+    reference, floor = real[order[:n]], real[order[n : 2 * n]]
+    samples = samples[:n]
+    drawn = multiplicities(n, rng)
+    measures = [
+        Measured(
+            "Frechet distance",
+            value := frechet_distance(samples, reference),
+            *around(value, frechet_replicates(samples, reference, drawn)),
+            frechet_distance(floor, reference),
+            "lower",
+        ),
+        Measured(
+            "KID x 1000",
+            value := 1000 * kid(samples, reference),
+            *around(value, 1000 * kid_replicates(samples, reference, drawn)),
+            1000 * kid(floor, reference),
+            "lower",
+        ),
+        *_shares(samples, reference, floor, rng),
+        _diversity(samples, floor, rng),
+        _copies(samples, real[np.setdiff1d(order, order[n : 2 * n])], floor, rng),
+    ]
+    return Evaluation(n, extractor, sha256, tuple(measures))
+
+
+def check_enough(samples: int, real: int) -> None:
+    """Raise UsageError if there are too few pictures to measure anything on."""
+    if min(samples, real // 2) < FEWEST:
+        raise UsageError(
+            f"{samples:,} samples and {real:,} real pictures are too few to measure",
+            f"At least {FEWEST} samples (-n) and {2 * FEWEST} real pictures are needed; a Frechet "
+            f"distance means little under {UNBIASED:,} and {2 * UNBIASED:,}.",
+        )
+
+
+def _shares(
+    samples: np.ndarray, reference: np.ndarray, floor: np.ndarray, rng: np.random.Generator
+) -> list[Measured]:
+    rows, best = coverage_rows(reference, samples), coverage_rows(reference, floor)
+    return [
+        Measured(name, float(own.mean()), *of_mean(own, rng), float(best[name].mean()), "higher")
+        for name, own in rows.items()
+    ]
+
+
+def _diversity(samples: np.ndarray, floor: np.ndarray, rng: np.random.Generator) -> Measured:
+    value = vendi(samples)
+    draws = [samples[rng.integers(len(samples), size=len(samples))] for _ in range(8)]
+    interval = around(value, np.array([vendi(drawn) for drawn in draws]))
+    return Measured("Vendi score", value, *interval, vendi(floor), "higher")
+
+
+def _copies(
+    samples: np.ndarray, train: np.ndarray, held: np.ndarray, rng: np.random.Generator
+) -> Measured:
+    found = memorisation(train, held, samples)
+    interval = of_mean(found.near, rng)
+    return Measured("near copies", found.share, *interval, 0.01, "near the floor")

@@ -9,8 +9,7 @@ from PIL import Image
 from demo_fakes import EVIL, SHOWN, fake_demo
 from volute import zoo
 from volute.cli import demo as command
-from volute.cli import demo_page as page
-from volute.cli import demo_sections
+from volute.cli import demo_sections, page
 from volute.errors import MissingExtraError, UsageError
 
 VOID = {"meta", "link", "img", "source", "br", "line", "path", "polyline"}

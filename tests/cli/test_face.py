@@ -106,7 +106,8 @@ def test_the_face_lists_its_names() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["train gan mine", "resume runs/mine-1", "export runs/mine-1", "demo"]
+    "words",
+    ["train gan mine", "resume runs/mine-1", "export runs/mine-1", "demo", "features mine a.png"],
 )
 def test_what_needs_torch_says_how_to_get_it(words: str, tmp_path: Path) -> None:
     code = f"""{BLOCKED}

@@ -1,7 +1,7 @@
 """What stands on the demo page. `SECTIONS` is the page, from top to bottom.
 
 Each function takes the `Demo`, puts its pictures into the page's folder, and returns HTML made with
-`demo_page`. A new capability adds its function to that list.
+`page`. A new capability adds its function to that list.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 import volute
-from volute.cli import demo_page as page
+from volute.cli import page
 from volute.cli.outputs import save_animation, save_picture
 from volute.engine.artefact import open_artefact
 from volute.engine.card import facts

@@ -144,7 +144,12 @@ def _work(call: Callable[[dict[str, Any]], Run]) -> None:
             run = call({"emit": watch.emit, "stop": watch.stopped})
     where = shown_path(run.path)
     if watch.finished:
-        typer.echo(f"done     volute sample {where} -n 16 --grid", err=True)
+        use = (
+            f"classify {where} PICTURE"
+            if run.config.kind == "classify"
+            else f"sample {where} -n 16 --grid"
+        )
+        typer.echo(f"done     volute {use}", err=True)
         return
     typer.echo(f"^C       saved at {run.metrics['shown']:,} images", err=True)
     typer.echo(f"         Continue: volute resume {where}", err=True)

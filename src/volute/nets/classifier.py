@@ -52,8 +52,11 @@ class Classifier(nn.Module):
 
     def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
         """Return logits, float32 [B, classes]."""
-        pooled = self.maps(x_BCHW)[-1].mean((2, 3))
-        return self.linear(self.dropout(pooled)).float()
+        return self.decide(self.maps(x_BCHW)[-1])
+
+    def decide(self, last_BCHW: torch.Tensor) -> torch.Tensor:
+        """Return the logits that the features of the last stage give."""
+        return self.linear(self.dropout(last_BCHW.mean((2, 3)))).float()
 
     def maps(self, x_BCHW: torch.Tensor) -> list[torch.Tensor]:
         """Return the features of each stage [B, C, H, W], from fine to coarse, after their ReLU."""

@@ -121,8 +121,20 @@ class Discriminator(nn.Module):
 
     def forward(self, x_BCHW: torch.Tensor, label: torch.Tensor | None = None) -> torch.Tensor:
         """Return one logit for each picture."""
-        logits = self.head(self.features(x_BCHW))
+        logits = self.head(self.features(x_BCHW))  # [B, classes]
         return logits.gather(1, label[:, None])[:, 0] if label is not None else logits[:, 0]
+
+    def maps(self, x_BCHW: torch.Tensor) -> list[torch.Tensor]:
+        """Return the features at each resolution [B, C, H, W], from fine to coarse."""
+        found = {}
+        for layer in [*self.features.children(), *list(self.head.children())[:2]]:
+            x_BCHW = layer(x_BCHW)
+            found[x_BCHW.shape[-1]] = x_BCHW
+        return list(found.values())
+
+    def decide(self, last_BCHW: torch.Tensor) -> torch.Tensor:
+        """Return the logits [B, classes] that the features of the last stage give."""
+        return self.head[2:](last_BCHW)
 
 
 def _initialise(network: nn.Module) -> None:

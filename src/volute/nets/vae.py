@@ -85,6 +85,10 @@ class Encoder(nn.Module):
         mean, spread = self.linear(x_BCHW).float().chunk(2, 1)
         return Posterior(mean, _log_deviation(spread)), features
 
+    def maps(self, x_BCHW: torch.Tensor) -> list[torch.Tensor]:
+        """Return the features at each resolution [B, C, H, W], from fine to coarse."""
+        return list(self(x_BCHW)[1].values())
+
 
 class Rung(nn.Module):
     """One step of the ladder: the prior from above, the posterior with the encoder's features."""

@@ -1,4 +1,4 @@
-"""HTML for the demo page: small functions that escape what they are given, and the page's frame.
+"""HTML pages: small functions that escape what they are given, and the page's frame.
 
 The page is static and whole: its own style, no scripts, nothing from elsewhere; pictures lie beside
 it. Arguments called `parts`, `content`, `frames` and `sections` are HTML; all others are text.
@@ -26,7 +26,7 @@ Row = Mapping[str, float]
 
 def write_page(folder: Path, made: str, foot: str, sections: Iterable[str]) -> Path:
     """Write `folder/index.html` from sections of HTML; `made` and `foot` are plain text."""
-    frame = Template(files("volute.cli").joinpath("demo_page.html").read_text(encoding="utf-8"))
+    frame = Template(files("volute.cli").joinpath("page.html").read_text(encoding="utf-8"))
     body = "\n".join(sections)
     page = folder / "index.html"
     write_text(page, frame.substitute(made=escape(made), foot=escape(foot), sections=body))

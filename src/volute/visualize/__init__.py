@@ -1,0 +1,1 @@
+"""What a convolutional network has learned, made visible: its features and what it looks at."""

@@ -48,7 +48,8 @@ def main() -> None:
         if not (arguments.keep and (run / "model").exists()):
             train(name, run, arguments.time, arguments.seed)
         rows.append(row(name, run))
-    print(f"\n`small`, {arguments.time} on {os.cpu_count()} cores, seed {arguments.seed}\n")
+    cores = len(os.sched_getaffinity(0))
+    print(f"\n`small`, {arguments.time} on {cores} cores, seed {arguments.seed}\n")
     print("| set | pictures measured | accuracy | calibration error | answered | of these right "
           "| images shown | images/s |")  # fmt: skip
     print("|---|---:|---:|---:|---:|---:|---:|---:|", *rows, sep="\n")

@@ -48,3 +48,15 @@ def test_what_cannot_be_measured_is_refused(folder: Path, command: Command) -> N
     assert "makes no pictures: it is a classify" in refused.err
     refused = command("evaluate", "gan", "real.npz", "--extractor", "gan/generator.onnx")
     assert "a feature extractor is image [n, 3, S, S]" in refused.err
+
+
+def test_a_page_shows_the_pictures_behind_the_numbers(folder: Path, command: Command) -> None:
+    words = ("evaluate", "gan", "real.npz", "--extractor", "own/trunk.onnx", "-n", "150")
+    assert command(*words, "-o", "report").code == 0
+    page = Path("report/index.html").read_text(encoding="utf-8")
+    for title in ("In numbers", "Nearest to a real picture", "Farthest from any real picture"):
+        assert title in page
+    for file in ("pictures-0.png", "pictures-1.png", "pictures-2.png"):
+        assert f'src="{file}"' in page
+        assert Path("report", file).exists()
+    assert "report is there already" in command(*words, "-o", "report").err

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from volute.cli.sample import AsJson, ModelRef, Seed
+from volute.cli.sample import AsJson, ModelRef, Overwrite, Seed
 from volute.events import Emit, Progress
 
 if TYPE_CHECKING:
@@ -40,6 +40,10 @@ def evaluate(
     set_: Annotated[
         list[str] | None, typer.Option("-s", "--set", help="key=value, as data.crop=tiles")
     ] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder for a page with the pictures.")
+    ] = None,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure samples of a model against real pictures.
@@ -47,13 +51,17 @@ def evaluate(
     Frechet distance, KID, precision, recall, density, coverage, Vendi score and near copies, on the
     features that the extractor gives. Each has a 95 % bootstrap interval, and beside it what as
     many real pictures get. The distance is no FID: that name belongs to one Inception network.
+    With -o, a page shows the pictures behind the numbers: the samples nearest to a real picture,
+    the best and the worst, and real pictures that no sample comes near.
 
     \b
     Examples:
       volute evaluate garments-gan fashion_mnist.npz --extractor mobilenetv2_trunk.onnx
-      volute evaluate runs/photos-1 photos/ --extractor trunk.onnx -n 2048 --json
+      volute evaluate runs/photos-1 photos/ --extractor trunk.onnx -n 2048 -o report/
     """
     from volute.cli.data import open_source
+    from volute.cli.evaluate_report import write_report
+    from volute.cli.outputs import choose
     from volute.cli.sample import load_sampler
     from volute.cli.show import live
     from volute.measure import evaluation
@@ -61,6 +69,7 @@ def evaluate(
 
     handle = load_sampler(model)
     features = OnnxExtractor(extractor)
+    folder = choose(out, "", overwrite) if out else None
     data = open_source(source, handle.info.descriptor.size, set_).pictures
     wanted = min(2 * n, len(data))
     evaluation.check_enough(n, wanted)
@@ -68,20 +77,30 @@ def evaluate(
         real = _gather(lambda x: cached_features(features, x), _some(data, wanted), wanted, emit)
         made = _gather(features, _samples(handle, n, seed), n, emit)
     found = evaluation.evaluate(made, real, features.name, features.sha256, seed)
+    if folder:
+        write_report(folder, handle, found, data[_chosen(data, wanted)], n, seed)
     if as_json:
         values = dataclasses.asdict(found) | {"biased": found.biased, "model": handle.info.name}
         typer.echo(json.dumps(values, indent=2))
     else:
         _tell(handle.info.name, source, found)
+        if folder:
+            typer.echo(f"page     {folder / 'index.html'}    Open it in a browser.")
 
 
 def _some(data: np.ndarray, wanted: int) -> Iterator[np.ndarray]:
     """Yield pictures drawn once and always alike, so that their features are found in the cache."""
     import numpy as np
 
-    chosen = np.sort(np.random.default_rng(0).permutation(len(data))[:wanted])
+    chosen = _chosen(data, wanted)
     for start in range(0, wanted, BLOCK):
         yield np.asarray(data[chosen[start : start + BLOCK]])
+
+
+def _chosen(data: np.ndarray, wanted: int) -> np.ndarray:
+    import numpy as np
+
+    return np.sort(np.random.default_rng(0).permutation(len(data))[:wanted])
 
 
 def _samples(handle: Sampler, n: int, seed: int) -> Iterator[np.ndarray]:
@@ -117,11 +136,15 @@ def _tell(name: str, source: Path, found: Evaluation) -> None:
     biased = "  biased: under 2,048 samples, compare at equal n only" if found.biased else ""
     typer.echo(f"{name} against {source}: {found.n:,} pictures of each{biased}")
     typer.echo(f"features {found.extractor}, sha256 {found.sha256[:16]}")
-    rows = [
+    show(COLUMNS, table(found))
+
+
+def table(found: Evaluation) -> list[tuple[str, ...]]:
+    """Return a row of words for each measure, in the order of COLUMNS."""
+    biased = {"Frechet distance": "Frechet distance (biased)"} if found.biased else {}
+    return [
         (
-            f"{measure.name} (biased)"
-            if found.biased and measure.name.startswith("Frechet")
-            else measure.name,
+            biased.get(measure.name, measure.name),
             _number(measure.value),
             f"{_number(measure.low)} to {_number(measure.high)}",
             _number(measure.floor),
@@ -129,7 +152,6 @@ def _tell(name: str, source: Path, found: Evaluation) -> None:
         )
         for measure in found.measures
     ]
-    show(COLUMNS, rows)
 
 
 def _number(value: float) -> str:

@@ -16,9 +16,10 @@ from volute.measure.coverage import coverage_rows
 from volute.measure.diversity import vendi
 from volute.measure.frechet import frechet_distance, frechet_replicates, kid, kid_replicates
 from volute.measure.intervals import around, multiplicities, of_mean
-from volute.measure.memorisation import memorisation
+from volute.measure.memorisation import Memorisation, memorisation
 
 FEWEST = 100
+SHOWN = 24
 UNBIASED = 2048
 
 
@@ -36,6 +37,20 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Notable:
+    """Pictures that the numbers speak of, as rows of the samples and of the real pictures."""
+
+    copies: tuple[tuple[int, int], ...]
+    """The samples nearest to a real picture, each with that picture."""
+    best: tuple[int, ...]
+    """Samples where real pictures are densest."""
+    worst: tuple[int, ...]
+    """Samples farthest from any real picture."""
+    uncovered: tuple[int, ...]
+    """Real pictures with no sample near."""
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """What was measured, on how many pictures of each set, with which features."""
 
@@ -43,6 +58,7 @@ class Evaluation:
     extractor: str
     sha256: str
     measures: tuple[Measured, ...]
+    notable: Notable
 
     @property
     def biased(self) -> bool:
@@ -72,6 +88,9 @@ def evaluate(
     reference, floor = real[order[:n]], real[order[n : 2 * n]]
     samples = samples[:n]
     drawn = multiplicities(n, rng)
+    rows = coverage_rows(reference, samples)
+    learned = np.concatenate([order[:n], order[2 * n :]])
+    found = memorisation(real[learned], floor, samples)
     measures = [
         Measured(
             "Frechet distance",
@@ -87,11 +106,12 @@ def evaluate(
             1000 * kid(floor, reference),
             "lower",
         ),
-        *_shares(samples, reference, floor, rng),
+        *_shares(rows, coverage_rows(reference, floor), rng),
         _diversity(samples, floor, rng),
-        _copies(samples, real[np.setdiff1d(order, order[n : 2 * n])], floor, rng),
+        Measured("near copies", found.share, *of_mean(found.near, rng), 0.01, "near the floor"),
     ]
-    return Evaluation(n, extractor, sha256, tuple(measures))
+    notable = _notable(rows, found, order[:n], learned)
+    return Evaluation(n, extractor, sha256, tuple(measures), notable)
 
 
 def check_enough(samples: int, real: int) -> None:
@@ -105,9 +125,8 @@ def check_enough(samples: int, real: int) -> None:
 
 
 def _shares(
-    samples: np.ndarray, reference: np.ndarray, floor: np.ndarray, rng: np.random.Generator
+    rows: dict[str, np.ndarray], best: dict[str, np.ndarray], rng: np.random.Generator
 ) -> list[Measured]:
-    rows, best = coverage_rows(reference, samples), coverage_rows(reference, floor)
     return [
         Measured(name, float(own.mean()), *of_mean(own, rng), float(best[name].mean()), "higher")
         for name, own in rows.items()
@@ -121,9 +140,19 @@ def _diversity(samples: np.ndarray, floor: np.ndarray, rng: np.random.Generator)
     return Measured("Vendi score", value, *interval, vendi(floor), "higher")
 
 
-def _copies(
-    samples: np.ndarray, train: np.ndarray, held: np.ndarray, rng: np.random.Generator
-) -> Measured:
-    found = memorisation(train, held, samples)
-    interval = of_mean(found.near, rng)
-    return Measured("near copies", found.share, *interval, 0.01, "near the floor")
+def _notable(
+    rows: dict[str, np.ndarray], found: Memorisation, reference: np.ndarray, learned: np.ndarray
+) -> Notable:
+    by_distance = np.argsort(found.distance, kind="stable")
+    (uncovered,) = np.nonzero(~rows["coverage"])
+    spread = np.linspace(0, len(uncovered) - 1, min(SHOWN, len(uncovered))).astype(int)
+    return Notable(
+        copies=tuple((int(i), int(learned[found.neighbour[i]])) for i in by_distance[:SHOWN]),
+        best=_rows(np.argsort(-rows["density"], kind="stable")[:SHOWN]),
+        worst=_rows(by_distance[::-1][:SHOWN]),
+        uncovered=_rows(reference[uncovered[spread]]),
+    )
+
+
+def _rows(index: np.ndarray) -> tuple[int, ...]:
+    return tuple(int(i) for i in index)

@@ -1,0 +1,93 @@
+"""The page of `volute evaluate`: the numbers, and the pictures that they speak of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import volute
+from volute.cli import page
+from volute.cli.outputs import save_picture
+from volute.handles.pictures import enlarged, grid, to_images
+from volute.handles.sampling import Sampler
+from volute.measure.evaluation import Evaluation
+
+COLUMNS = 8
+
+
+def write_report(
+    folder: Path, handle: Sampler, found: Evaluation, real: np.ndarray, n: int, seed: int
+) -> Path:
+    """Write `folder/index.html` and its pictures.
+
+    Args:
+        folder: where to.
+        handle: the model that was measured.
+        found: what was measured.
+        real: the real pictures uint8 [r, H, W, C] whose rows `found` names.
+        n: how many samples were drawn, with which `seed`.
+        seed: see `n`.
+    """
+    notable = found.notable
+    copies = [
+        image
+        for sample, row in notable.copies
+        for image in (*_drawn(handle, [sample], n, seed), *to_images(real[[row]]))
+    ]
+    uncovered = to_images(real[list(notable.uncovered)]) if notable.uncovered else []
+    parts = [
+        (
+            "Nearest to a real picture",
+            "Pairs: a sample, then the real picture that its features lie nearest to. If they are "
+            "the same picture, the model copies.",
+            copies,
+        ),
+        (
+            "Where real pictures are densest",
+            "The most typical samples.",
+            _drawn(handle, notable.best, n, seed),
+        ),
+        (
+            "Farthest from any real picture",
+            "The worst samples, or the boldest.",
+            _drawn(handle, notable.worst, n, seed),
+        ),
+        ("Real pictures that no sample comes near", "What the model leaves out.", uncovered),
+    ]
+    sections = [_numbers(found)]
+    for index, (title, text, images) in enumerate(parts):
+        if images:
+            sections.append(_section(folder, f"pictures-{index}.png", title, text, images))
+    made = (
+        f"{handle.info.name}, {found.n:,} samples against as many real pictures, on features of "
+        f"{found.extractor}, sha256 {found.sha256}."
+    )
+    return page.write_page(folder, made, f"volute {volute.__version__}", sections)
+
+
+def _numbers(found: Evaluation) -> str:
+    from volute.cli.evaluate import table
+
+    rows = {
+        name: f"{value} ({interval}); real pictures {floor}"
+        for name, value, interval, floor, _ in table(found)
+    }
+    text = "In brackets the 95 % bootstrap interval; then what as many real pictures get."
+    return page.section("In numbers", text, page.card(page.facts(rows)))
+
+
+def _drawn(handle: Sampler, rows: Sequence[int], n: int, seed: int) -> list[Image.Image]:
+    """Return the samples of these rows again: they depend on seed and row alone."""
+    labels = handle.labels(n, seed=seed)
+    classes = None if labels is None else [int(label) for label in labels[list(rows)]]
+    return handle.decode(handle.latents(n, seed=seed)[list(rows)], classes=classes)
+
+
+def _section(folder: Path, name: str, title: str, text: str, images: list[Image.Image]) -> str:
+    sheet = grid([enlarged(image) for image in images], columns=COLUMNS)
+    save_picture(sheet, folder / name, {})
+    html = page.image(folder / name, folder, f"{title}: {len(images)} pictures")
+    return page.section(title, text, page.card(page.figure(html, "")))

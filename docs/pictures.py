@@ -11,14 +11,15 @@ from PIL import Image
 
 import volute
 from volute.handles.pictures import enlarged, grid
+from volute.handles.sampling import Sampler
 
 HERE = Path(__file__).parent / "pictures"
 HEIGHT, GAP = 336, 16
 
 
-def sheet(name: str, columns: int, rows: int, side: int) -> Image.Image:
+def sheet(handle: Sampler, columns: int, rows: int, side: int) -> Image.Image:
     """Lay out the first samples of seed 0 as they come, `side` px each."""
-    pictures = volute.load(name).sample(columns * rows, seed=0)
+    pictures = handle.sample(columns * rows, seed=0)
     page = Image.new("RGB", (columns * side, rows * side))
     for index, picture in enumerate(pictures):
         resized = picture.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
@@ -29,11 +30,12 @@ def sheet(name: str, columns: int, rows: int, side: int) -> Image.Image:
 def main() -> None:
     """Write one grid for each model, and the strip that heads the README."""
     HERE.mkdir(exist_ok=True)
-    names = volute.models()
-    for name in names:
-        pictures = volute.load(name).sample(64, seed=0)
+    handles = {name: volute.load(name) for name in volute.models()}
+    makers = {name: made for name, made in handles.items() if isinstance(made, Sampler)}
+    for name, handle in makers.items():
+        pictures = handle.sample(64, seed=0)
         grid([enlarged(picture) for picture in pictures]).save(HERE / f"{name}.png", optimize=True)
-    sheets = [sheet(name, 6, 6, HEIGHT // 6) for name in names]
+    sheets = [sheet(handle, 6, 6, HEIGHT // 6) for handle in makers.values()]
     width = sum(page.width for page in sheets) + GAP * (len(sheets) - 1)
     strip = Image.new("RGB", (width, HEIGHT), "white")
     left = 0

@@ -15,7 +15,9 @@ from volute import zoo
 from volute.cli.demo_sections import Demo
 from volute.engine.artefact import open_artefact
 from volute.handles import Generator
+from volute.nets.gan import Discriminator
 from volute.training.run import Run, RunConfig
+from volute.visualize.network import Visible
 
 EVIL = '<b>"Bag" & co</b>'
 GARMENTS = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", EVIL)
@@ -32,7 +34,10 @@ def fake_demo(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Demo:
     make_gan(run.model, classes=tuple("0123456789"), name="digits-gan")
     rng = np.random.default_rng(0)
     real = rng.integers(0, 256, (120, SIZE, SIZE, 1), dtype=np.uint8)
-    return Demo(folder, run, Generator(open_artefact(run.model)), real, np.arange(120) % 10)
+    model = Generator(open_artefact(run.model))
+    judge = Discriminator(SIZE, 1, 10, width=16, cap=16).eval().requires_grad_(False)
+    seen = Visible("digits-gan", "discriminator", judge.maps, judge.decide, model.classes, SIZE, 1)
+    return Demo(folder, run, model, real, np.arange(120) % 10, seen)
 
 
 def fake_run(folder: Path) -> Run:

@@ -8,6 +8,7 @@ import torch
 
 from shapes import TINY, shapes
 from volute import recipes
+from volute.nets.blocks import Residual
 from volute.recipes.density import fit_mixture
 from volute.training.augment import augment, flip
 from volute.training.device import choose
@@ -111,6 +112,15 @@ def test_augmentation_rises_with_the_times_that_a_picture_is_shown() -> None:
         recipe.step(*batch(), 0.5, shown)
         shares.append(recipe.augmented)
     assert shares == [0, 0.5, 1]
+
+
+@pytest.mark.parametrize(("size", "blocks", "rate"), [(32, 0, 2e-3), (40, 2, 5e-4)])
+def test_above_32_px_residual_blocks_learn_more_slowly(size: int, blocks: int, rate: float) -> None:
+    resolved = recipes.resolve_settings("gan", "tiny", {"width": 32})
+    facts = DataFacts(size=size, channels=1, classes=0, pictures=256)
+    recipe = recipes.create("gan", resolved, facts, choose("cpu", "float32", 1))
+    found = [m for m in recipe.modules["generator"].modules() if isinstance(m, Residual)]
+    assert (len(found), recipe.lr) == (blocks, rate)
 
 
 def test_mirroring_turns_half_of_the_pictures() -> None:

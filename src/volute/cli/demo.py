@@ -44,6 +44,7 @@ def demo(
     from volute.engine.artefact import open_artefact
     from volute.handles import Generator
     from volute.paths import write_text
+    from volute.visualize.network import open_network
 
     images, labels = _digits()
     _clear(out)
@@ -61,7 +62,8 @@ def demo(
             settings={"name": "digits-gan", "licence": "BSD-3-Clause", "data": {"classes": names}},
             emit=emit,
         )
-    page = write_demo(Demo(out, run, Generator(open_artefact(run.model)), real, labels))
+    model = Generator(open_artefact(run.model))
+    page = write_demo(Demo(out, run, model, real, labels, open_network(run.path)))
     typer.echo(f"page     {page}    Open it in a browser.")
 
 

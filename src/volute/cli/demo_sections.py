@@ -25,6 +25,8 @@ from volute.handles import load
 from volute.handles.pictures import grid, to_images
 from volute.handles.sampling import Sampler
 from volute.training.run import Run
+from volute.visualize.network import Visible
+from volute.visualize.sheets import stages
 from volute.zoo import shipped
 
 ROWS = 6
@@ -56,6 +58,8 @@ class Demo:
     """uint8 [n, H, W, C]."""
     labels: np.ndarray
     """int64 [n], indices of `model.classes`."""
+    judge: Visible
+    """The discriminator that taught the generator."""
 
     def place(self, name: str) -> Path:
         """Return where a picture of this name goes."""
@@ -109,6 +113,25 @@ def latent_walk(demo: Demo) -> str:
     )
 
 
+def what_the_judge_sees(demo: Demo) -> str:
+    """Show the features of the discriminator on a real digit, stage by stage."""
+    cards = []
+    for number, stage in enumerate(stages(demo.judge, demo.real[0], demo.real), 1):
+        file = demo.place(f"stage-{number}.png")
+        save_picture(stage.sheet(), file, {})
+        title = f"Stage {number}: {stage.side} x {stage.side} places."
+        text = f"{len(stage.channels)} of {stage.width} channels, one a column."
+        html = page.image(file, demo.folder, f"Features of the discriminator, stage {number}")
+        cards.append(page.card(page.figure(html, title, text)))
+    return page.section(
+        "What its judge learned to see",
+        "A discriminator told real digits from drawn ones and so taught the generator. These are "
+        "the features that a real digit excites most: where, what each looks for (drawn from "
+        "noise), and the nine patches of the data that excite it most. Strokes first, then shapes.",
+        *cards,
+    )
+
+
 def shipped_models(demo: Demo) -> str:
     """Show samples, a walk and the facts of every picture generator that ships with volute."""
     kinds = {name: open_artefact(path).config.descriptor.kind for name, path in shipped().items()}
@@ -133,7 +156,13 @@ def your_own(demo: Demo) -> str:
     )
 
 
-SECTIONS: list[Callable[[Demo], str]] = [trained_here, latent_walk, shipped_models, your_own]
+SECTIONS: list[Callable[[Demo], str]] = [
+    trained_here,
+    latent_walk,
+    what_the_judge_sees,
+    shipped_models,
+    your_own,
+]
 
 
 def _real_and_generated(demo: Demo) -> str:

@@ -102,6 +102,11 @@ def train(
         }
     )
     recipe = _recipe(config, dataset, chosen)
+    if recipe.held_out and config.data.crop == "tiles":
+        raise UsageError(
+            f"{kind} holds out pictures, but tiles of one picture would lie on both sides",
+            "Leave out -s data.crop=tiles, or cut the tiles into files and sort them yourself.",
+        )
     run = Run(new_run(Path("runs"), run_name(Path(source))) if out is None else Path(out))
     config.write(run.path / "config.toml")
     write_text(run.path / "data.txt", dataset.report.text())
@@ -140,7 +145,13 @@ def resume(
     chosen = choose(config.device, config.precision, config.threads)
     config = config.model_copy(update={"hardware": chosen.say()})
     dataset = _same_data(run, config, emit)
-    loop = Loop(run, config, _recipe(config, dataset, chosen), dataset, emit, stop)
+    recipe = _recipe(config, dataset, chosen)
+    if recipe.held_out != _recipe(run.config, dataset, chosen).held_out:
+        raise UsageError(
+            "held_out cannot change: pictures that were learned from would be measured on",
+            "Start a new run with it: volute train ...",
+        )
+    loop = Loop(run, config, recipe, dataset, emit, stop)
     config.write(run.path / "config.toml")
     return _go(loop)
 

@@ -46,7 +46,7 @@ def test_a_broken_picture_is_named_and_the_others_are_done(folder: Path, command
     (folder / "light.png").rename(folder / "set" / "b.png")
     done = command("classify", "model", "set")
     assert done.code == 1
-    assert "failed   a.png: " in done.err
+    assert "failed   set/a.png: broken PNG" in done.err
     assert "b.png  day" in done.out
 
 

@@ -48,6 +48,6 @@ def test_a_model_alone_takes_its_patches_from_elsewhere_or_has_none(
 def test_what_cannot_be_shown_is_refused(run: Path, command: Command) -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), np.uint8)
     np.savez("colour.npz", x_train=pictures)
-    refused = command("features", "run", "one.png", "--data", "colour.npz")
-    assert "has pictures of 3 channels, the model 1" in refused.err
+    refused = command("features", "run", "one.png", "--data", "colour.npz", "-s", "data.mode=RGB")
+    assert "gives 3 channels, the model has 1" in refused.err
     assert command("features", "run", "absent.png").code == 4

@@ -50,11 +50,23 @@ def test_copies_are_found() -> None:
 
 
 def test_unseen_pictures_are_near_as_often_as_is_normal() -> None:
-    found = memorisation(draw(3000, 1), draw(2000, 2), draw(2000, 3))
+    found = memorisation(draw(3000, 1), draw(2000, 3))
     assert found.share == pytest.approx(0.01, abs=0.008)
-    copies = memorisation(draw(3000, 1), draw(2000, 2), draw(3000, 1)[100:200])
+    copies = memorisation(draw(3000, 1), draw(3000, 1)[100:200])
     assert copies.near.all()
     assert list(copies.neighbour) == list(range(100, 200))
+
+
+def test_doubles_in_the_data_do_not_hide_copies() -> None:
+    doubled = np.concatenate([draw(1000, 1), draw(1000, 1)[:500]])
+    assert memorisation(doubled, draw(1000, 1)[:100]).near.all()
+
+
+def test_a_copier_of_any_part_of_the_data_is_found() -> None:
+    real = draw(1200, 2)
+    samples = real[np.random.default_rng(3).permutation(1200)[:300]]
+    value, _ = measured(evaluate(samples, real, "own", "00"), "near copies")
+    assert value == 1
 
 
 def test_intervals_of_the_kernel_distance_hold_what_other_draws_give() -> None:
@@ -82,5 +94,5 @@ def test_too_few_are_refused_with_how_many_are_needed() -> None:
     with pytest.raises(UsageError, match="too few") as error:
         evaluate(draw(50, 1), draw(1000, 2), "own", "00")
     assert "At least 100 samples" in error.value.hint
-    with pytest.raises(UsageError, match="held-out"):
-        memorisation(draw(10, 1), draw(99, 2), draw(10, 3))
+    with pytest.raises(UsageError, match="too few to tell copies"):
+        memorisation(draw(99, 1), draw(10, 3))

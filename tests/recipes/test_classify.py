@@ -9,9 +9,9 @@ import pytest
 
 import volute
 from shapes import TINY, shapes
-from volute.errors import DataError
+from volute.errors import DataError, UsageError
 from volute.handles import Classifier
-from volute.jobs import train
+from volute.jobs import resume, train
 from volute.recipes.calibration import calibrate, calibration_error, softmax
 
 
@@ -79,6 +79,30 @@ def test_calibration_error_of_known_answers() -> None:
     chances = np.tile([0.8, 0.2], (10, 1))
     labels = np.array([0] * 5 + [1] * 5)
     assert calibration_error(chances, labels) == pytest.approx(0.3)
+
+
+def test_a_few_right_answers_do_not_make_a_model_certain() -> None:
+    found = calibrate(np.array([[1.0, 0.0], [0.0, 1.0]] * 5), np.array([0, 1] * 5), trust=0.98)
+    assert found.temperature > 0.2
+    assert found.metrics["answered"] == 1
+
+
+def test_equal_confidences_are_answered_together_or_not_at_all() -> None:
+    found = calibrate(np.tile([2.0, 0.0], (4, 1)), np.array([0, 0, 1, 1]), trust=0.98)
+    assert found.metrics["answered"] == 0
+
+
+def test_what_is_held_out_stays_held_out(tmp_path: Path) -> None:
+    pictures, labels = shapes(60)
+    np.savez(tmp_path / "s.npz", x_train=pictures, y_train=labels)
+    run = train(
+        "classify", tmp_path / "s.npz", kimg=0.16, out=tmp_path / "run", settings=TINY["classify"]
+    )
+    with pytest.raises(UsageError, match="held_out cannot change"):
+        resume(run.path, kimg=0.32, settings={"held_out": 0.3})
+    tiles = TINY["classify"] | {"data": {"crop": "tiles"}}
+    with pytest.raises(UsageError, match="both sides"):
+        train("classify", tmp_path / "s.npz", kimg=0.1, out=tmp_path / "t", settings=tiles)
 
 
 def test_a_trust_that_cannot_be_reached_abstains_always() -> None:

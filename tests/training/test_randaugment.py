@@ -29,6 +29,9 @@ def test_it_is_seeded_bounded_and_lets_gradients_through(channels: int) -> None:
     assert not torch.equal(one, other)
     assert one.shape == x_BCHW.shape
     assert one.abs().max() <= 1
+    if channels == 4:
+        opaque = torch.cat([pictures(3), torch.ones(64, 1, 16, 16)], 1)
+        assert randaugment(opaque, 11, 1.0, seeded(CPU, 1))[:, 3].min() > 0.999
     one.sum().backward()
     assert x_BCHW.grad is not None
     assert x_BCHW.grad.abs().sum() > 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from volute.cli.sample import AsJson, ModelRef
-from volute.errors import UsageError, VoluteError, printable
+from volute.errors import DataError, UsageError, printable
 
 if TYPE_CHECKING:
     from volute.handles import Prediction
@@ -54,11 +54,9 @@ def classify(
     for picture in _files(pictures):
         try:
             found = handle.classify(picture, top=top, threshold=threshold)
-        except VoluteError as error:
-            if isinstance(error, UsageError):
-                raise
+        except DataError as error:
             failed += 1
-            typer.echo(printable(f"failed   {error.what}"), err=True)
+            typer.echo(printable(f"failed   {picture}: {_reason(error)}"), err=True)
             continue
         line = json.dumps(_record(picture, found)) if as_json else _line(picture, found)
         typer.echo(line)
@@ -76,6 +74,10 @@ def _files(pictures: list[Path]) -> Iterator[Path]:
         if not inside:
             raise UsageError(f"{path} is an empty folder")
         yield from inside
+
+
+def _reason(error: DataError) -> str:
+    return getattr(error, "reason", error.what)
 
 
 def _record(picture: Path, found: Prediction) -> dict[str, Any]:

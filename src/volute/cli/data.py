@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from volute.errors import UsageError
+
 if TYPE_CHECKING:
+    import numpy as np
+
     from volute.data import Dataset
 
 SHOWN = 20
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 Source = Annotated[Path, typer.Argument(help="Folder, zip, tar or npz.")]
 Size = Annotated[int | None, typer.Option(help="Side in px; by default from the data.")]
@@ -83,3 +88,40 @@ def open_source(source: Path, size: int | None, pairs: list[str] | None) -> Data
     settings = Settings.make(parse_settings(pairs or []))
     with live() as emit:
         return open_dataset(source, settings.data, size, emit)
+
+
+def run_source(model: str) -> Path | None:
+    """Return where the pictures of a run lie; None if `model` is no run, or they are gone."""
+    from volute.training.run import Run
+
+    if not (Path(model) / "config.toml").is_file():
+        return None
+    source = Path(Run(Path(model)).config.source)
+    return source if source.exists() else None
+
+
+def open_for(
+    model: str, source: Path, size: int, channels: int, pairs: list[str] | None
+) -> np.ndarray:
+    """Return pictures uint8 [N, size, size, channels], cut as those that `model` learned from.
+
+    A run knows how its pictures were cut and coloured; `pairs` of `-s` say it otherwise.
+
+    Raises:
+        UsageError: if they have another number of channels.
+    """
+    from volute.training.run import Run
+
+    given = pairs or []
+    if (Path(model) / "config.toml").is_file():
+        data = Run(Path(model)).config.data
+        given = [f"data.crop={data.crop}", f"data.mode={data.mode}", *given]
+    elif not any(pair.startswith("data.mode") for pair in given):
+        given = [f"data.mode={MODES[channels]}", *given]
+    pictures = open_source(source, size, given).pictures
+    if pictures.shape[-1] != channels:
+        raise UsageError(
+            f"{source} gives {pictures.shape[-1]} channels, the model has {channels}",
+            f"Set the colours: -s data.mode={MODES[channels]}",
+        )
+    return pictures

@@ -59,9 +59,9 @@ def evaluate(
       volute evaluate garments-gan fashion_mnist.npz --extractor mobilenetv2_trunk.onnx
       volute evaluate runs/photos-1 photos/ --extractor trunk.onnx -n 2048 -o report/
     """
-    from volute.cli.data import open_source
-    from volute.cli.evaluate_report import write_report
-    from volute.cli.outputs import choose
+    from volute.cli.data import open_for
+    from volute.cli.evaluate_report import Real, write_report
+    from volute.cli.outputs import choose_folder
     from volute.cli.sample import load_sampler
     from volute.cli.show import live
     from volute.measure import evaluation
@@ -69,8 +69,9 @@ def evaluate(
 
     handle = load_sampler(model)
     features = OnnxExtractor(extractor)
-    folder = choose(out, "", overwrite) if out else None
-    data = open_source(source, handle.info.descriptor.size, set_).pictures
+    folder = choose_folder(out, "", overwrite) if out else None
+    about = handle.info.descriptor
+    data = open_for(model, source, about.size, about.channels, set_)
     wanted = min(2 * n, len(data))
     evaluation.check_enough(n, wanted)
     with live() as emit:
@@ -78,7 +79,7 @@ def evaluate(
         made = _gather(features, _samples(handle, n, seed), n, emit)
     found = evaluation.evaluate(made, real, features.name, features.sha256, seed)
     if folder:
-        write_report(folder, handle, found, data[_chosen(data, wanted)], n, seed)
+        write_report(folder, handle, found, Real(data, _chosen(data, wanted)), n, seed)
     if as_json:
         values = dataclasses.asdict(found) | {"biased": found.biased, "model": handle.info.name}
         typer.echo(json.dumps(values, indent=2))
@@ -135,6 +136,7 @@ def _tell(name: str, source: Path, found: Evaluation) -> None:
 
     biased = "  biased: under 2,048 samples, compare at equal n only" if found.biased else ""
     typer.echo(f"{name} against {source}: {found.n:,} pictures of each{biased}")
+    typer.echo(f"near copies were searched among {found.searched:,} real pictures")
     typer.echo(f"features {found.extractor}, sha256 {found.sha256[:16]}")
     show(COLUMNS, table(found))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,20 @@ from volute.measure.evaluation import Evaluation
 COLUMNS = 8
 
 
+@dataclass(frozen=True)
+class Real:
+    """The real pictures that were measured: rows `chosen` of a data set uint8 [N, H, W, C]."""
+
+    data: np.ndarray
+    chosen: np.ndarray
+
+    def pictures(self, rows: Sequence[int]) -> list[Image.Image]:
+        """Return some of them; only these are read."""
+        return to_images(np.asarray(self.data[self.chosen[list(rows)]])) if rows else []
+
+
 def write_report(
-    folder: Path, handle: Sampler, found: Evaluation, real: np.ndarray, n: int, seed: int
+    folder: Path, handle: Sampler, found: Evaluation, real: Real, n: int, seed: int
 ) -> Path:
     """Write `folder/index.html` and its pictures.
 
@@ -27,17 +40,16 @@ def write_report(
         folder: where to.
         handle: the model that was measured.
         found: what was measured.
-        real: the real pictures uint8 [r, H, W, C] whose rows `found` names.
+        real: the real pictures whose rows `found` names.
         n: how many samples were drawn, with which `seed`.
         seed: see `n`.
     """
     notable = found.notable
-    copies = [
-        image
-        for sample, row in notable.copies
-        for image in (*_drawn(handle, [sample], n, seed), *to_images(real[[row]]))
-    ]
-    uncovered = to_images(real[list(notable.uncovered)]) if notable.uncovered else []
+    near, rows = zip(*notable.copies, strict=True)
+    drawn = _drawn(handle, [*near, *notable.best, *notable.worst], n, seed)
+    pairs = zip(drawn, real.pictures(rows), strict=False)
+    copies = [image for pair in pairs for image in pair]
+    best, worst = drawn[len(near) :][: len(notable.best)], drawn[len(drawn) - len(notable.worst) :]
     parts = [
         (
             "Nearest to a real picture",
@@ -48,14 +60,18 @@ def write_report(
         (
             "Where real pictures are densest",
             "The most typical samples.",
-            _drawn(handle, notable.best, n, seed),
+            best,
         ),
         (
             "Farthest from any real picture",
             "The worst samples, or the boldest.",
-            _drawn(handle, notable.worst, n, seed),
+            worst,
         ),
-        ("Real pictures that no sample comes near", "What the model leaves out.", uncovered),
+        (
+            "Real pictures that no sample comes near",
+            "What the model leaves out.",
+            real.pictures(notable.uncovered),
+        ),
     ]
     sections = [_numbers(found)]
     for index, (title, text, images) in enumerate(parts):

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from volute.cli.sample import ModelRef, Overwrite
-from volute.errors import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,7 +52,8 @@ def features(
       volute features runs/photos-1 photos/0001.jpg -o seen/
     """
     import volute
-    from volute.cli.outputs import choose
+    from volute.cli.data import open_for, run_source
+    from volute.cli.outputs import choose_folder
 
     _ = volute.jobs  # says what is missing where there is no torch
     from volute.handles.pictures import squared
@@ -63,37 +63,14 @@ def features(
 
     network = open_network(model)
     pixels = squared(read_picture(picture).array, network.size, network.channels)
-    folder = choose(out, f"{network.name}-features", overwrite)
-    if folder.suffix:
-        raise UsageError(f"the page is a folder, but {folder} looks like a file", "Name a folder.")
-    known = _pictures(network, model, data, set_)
+    folder = choose_folder(out, f"{network.name}-features", overwrite)
+    source = data or run_source(model)
+    known = None
+    if source is not None:
+        known = open_for(model, source, network.size, network.channels, set_)
     found = stages(network, pixels, known)
     file = _write(folder, picture, network, pixels, found, decision(network, pixels))
     typer.echo(f"page     {file}    Open it in a browser.")
-
-
-def _pictures(
-    network: Visible, model: str, data: Path | None, pairs: list[str] | None
-) -> np.ndarray | None:
-    """Return the pictures for patches: of `data`, else of the run's source where it is there."""
-    from volute.cli.data import open_source
-    from volute.training.run import Run
-
-    if data is None and (Path(model) / "config.toml").is_file():
-        config = Run(Path(model)).config
-        data = Path(config.source)
-        pairs = [f"data.crop={config.data.crop}", f"data.mode={config.data.mode}"]
-        if not data.exists():
-            return None
-    if data is None:
-        return None
-    pictures = open_source(data, network.size, pairs).pictures
-    if pictures.shape[-1] != network.channels:
-        raise UsageError(
-            f"{data} has pictures of {pictures.shape[-1]} channels, the model {network.channels}",
-            "Set the colours: -s data.mode=L, RGB or RGBA",
-        )
-    return pictures
 
 
 def _write(

@@ -33,6 +33,18 @@ def choose(out: Path | None, default: str, overwrite: bool) -> Path:
     return out
 
 
+def choose_folder(out: Path | None, default: str, overwrite: bool) -> Path:
+    """Return the folder to write a page to, as `choose` does.
+
+    Raises:
+        UsageError: also if `out` is a file, or named like one.
+    """
+    folder = choose(out, default, overwrite)
+    if folder.is_file() or folder.suffix.lower() in (".html", ".htm", ".json", *PICTURES):
+        raise UsageError(f"the page is a folder, but {folder} is a file's name", "Name a folder.")
+    return folder
+
+
 def is_file(out: Path, suffixes: Sequence[str]) -> bool:
     """Tell whether `out` names one file with one of `suffixes`, rather than a folder.
 

@@ -25,7 +25,7 @@ class Prediction:
     probability: float
     """Calibrated on held-out pictures: of ten answers at 0.9, nine should be right."""
     certain: bool
-    """False where the model abstains: the probability is under its threshold."""
+    """False where the model abstains: the probability is under the threshold, or that is 1."""
     ranking: tuple[tuple[str, float], ...]
     """The most probable classes with their probabilities, best first."""
 
@@ -90,6 +90,10 @@ class Classifier:
         Args:
             pictures: as in `classify`.
         """
+        if isinstance(pictures, list | tuple) and len(pictures) > BATCH:  # not all open at once
+            starts = range(0, len(pictures), BATCH)
+            parts = [self.probabilities(pictures[start : start + BATCH]) for start in starts]
+            return np.concatenate(parts)
         pixels, _ = opened(pictures)
         starts = range(0, len(pixels), BATCH)
         return np.concatenate([self._run(pixels[start : start + BATCH]) for start in starts])
@@ -111,6 +115,6 @@ class Classifier:
             label=self.classes[best],
             index=best,
             probability=float(row[best]),
-            certain=bool(row[best] >= threshold),
+            certain=bool(row[best] >= threshold and threshold < 1),
             ranking=tuple((self.classes[index], float(row[index])) for index in order[:top]),
         )

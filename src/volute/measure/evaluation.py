@@ -57,6 +57,8 @@ class Evaluation:
     n: int
     extractor: str
     sha256: str
+    searched: int
+    """How many real pictures were searched for copies."""
     measures: tuple[Measured, ...]
     notable: Notable
 
@@ -89,8 +91,7 @@ def evaluate(
     samples = samples[:n]
     drawn = multiplicities(n, rng)
     rows = coverage_rows(reference, samples)
-    learned = np.concatenate([order[:n], order[2 * n :]])
-    found = memorisation(real[learned], floor, samples)
+    found = memorisation(real, samples)
     measures = [
         Measured(
             "Frechet distance",
@@ -110,8 +111,8 @@ def evaluate(
         _diversity(samples, floor, rng),
         Measured("near copies", found.share, *of_mean(found.near, rng), 0.01, "near the floor"),
     ]
-    notable = _notable(rows, found, order[:n], learned)
-    return Evaluation(n, extractor, sha256, tuple(measures), notable)
+    notable = _notable(rows, found, order[:n])
+    return Evaluation(n, extractor, sha256, len(real), tuple(measures), notable)
 
 
 def check_enough(samples: int, real: int) -> None:
@@ -127,27 +128,29 @@ def check_enough(samples: int, real: int) -> None:
 def _shares(
     rows: dict[str, np.ndarray], best: dict[str, np.ndarray], rng: np.random.Generator
 ) -> list[Measured]:
-    return [
-        Measured(name, float(own.mean()), *of_mean(own, rng), float(best[name].mean()), "higher")
-        for name, own in rows.items()
-    ]
+    """Measure coverage; the intervals are over the rows' own set, for two of them the real one."""
+    return [_share(name, own, float(best[name].mean()), rng) for name, own in rows.items()]
+
+
+def _share(name: str, own: np.ndarray, floor: float, rng: np.random.Generator) -> Measured:
+    low, high = of_mean(own, rng)
+    top = np.inf if name == "density" else 1.0
+    return Measured(name, float(own.mean()), max(0.0, low), min(top, high), floor, "higher")
 
 
 def _diversity(samples: np.ndarray, floor: np.ndarray, rng: np.random.Generator) -> Measured:
     value = vendi(samples)
     draws = [samples[rng.integers(len(samples), size=len(samples))] for _ in range(8)]
-    interval = around(value, np.array([vendi(drawn) for drawn in draws]))
+    interval = around(value, np.array([vendi(drawn) for drawn in draws]), deviations=2.36)
     return Measured("Vendi score", value, *interval, vendi(floor), "higher")
 
 
-def _notable(
-    rows: dict[str, np.ndarray], found: Memorisation, reference: np.ndarray, learned: np.ndarray
-) -> Notable:
+def _notable(rows: dict[str, np.ndarray], found: Memorisation, reference: np.ndarray) -> Notable:
     by_distance = np.argsort(found.distance, kind="stable")
     (uncovered,) = np.nonzero(~rows["coverage"])
     spread = np.linspace(0, len(uncovered) - 1, min(SHOWN, len(uncovered))).astype(int)
     return Notable(
-        copies=tuple((int(i), int(learned[found.neighbour[i]])) for i in by_distance[:SHOWN]),
+        copies=tuple((int(i), int(found.neighbour[i])) for i in by_distance[:SHOWN]),
         best=_rows(np.argsort(-rows["density"], kind="stable")[:SHOWN]),
         worst=_rows(by_distance[::-1][:SHOWN]),
         uncovered=_rows(reference[uncovered[spread]]),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 REPLICATES = 20
-LEVEL = 0.95
 
 
 def multiplicities(n: int, rng: np.random.Generator, replicates: int = REPLICATES) -> np.ndarray:
@@ -13,13 +12,14 @@ def multiplicities(n: int, rng: np.random.Generator, replicates: int = REPLICATE
     return rng.multinomial(n, np.full(n, 1 / n), size=replicates)
 
 
-def around(value: float, replicates: np.ndarray) -> tuple[float, float]:
+def around(value: float, replicates: np.ndarray, deviations: float = 1.96) -> tuple[float, float]:
     """Return a 95 % interval around `value` from its bootstrap replicates [B].
 
     Normal, with the replicates' standard deviation: their own mean is not used, because that of a
-    Frechet distance is too large (a row drawn twice narrows the distribution).
+    Frechet distance is too large (a row drawn twice narrows the distribution). With few replicates
+    the number of deviations is Student's.
     """
-    reach = 1.96 * float(np.std(replicates, ddof=1))
+    reach = deviations * float(np.std(replicates, ddof=1))
     return value - reach, value + reach
 
 

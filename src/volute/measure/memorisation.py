@@ -1,4 +1,4 @@
-"""Whether samples are copies: nearest training pictures, against what is normal for unseen ones."""
+"""Whether samples are copies: how near they lie to training pictures, against what is normal."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from volute.errors import UsageError
 from volute.measure.coverage import squared_distances
 
 NORMAL = 0.01
+FEWEST = 100
 
 
 @dataclass(frozen=True)
 class Memorisation:
-    """Samples that lie nearer to a training picture than unseen real pictures do."""
+    """Samples that lie nearer to a training picture than training pictures lie to each other."""
 
     near: np.ndarray
-    """bool [m]: nearer than 99 of 100 held-out real pictures are."""
+    """bool [m]: as near as one training picture in a hundred is to its nearest other one."""
     neighbour: np.ndarray
     """int64 [m]: row of the nearest training picture."""
     distance: np.ndarray
     """Distance to it, float64 [m]."""
     threshold: float
-    """The distance under which a sample counts as near."""
+    """The distance up to which a sample counts as near."""
 
     @property
     def share(self) -> float:
@@ -31,26 +32,37 @@ class Memorisation:
         return float(self.near.mean())
 
 
-def memorisation(train: np.ndarray, held: np.ndarray, samples: np.ndarray) -> Memorisation:
-    """Compare features of training, held-out and generated pictures: [n, d], [h, d], [m, d].
+def memorisation(train: np.ndarray, samples: np.ndarray) -> Memorisation:
+    """Compare features of training pictures [n, d] and generated ones [m, d].
+
+    Each training picture, held out in its turn, tells how near an unseen one lies to the others.
+    Copies within the training set (a distance of 0) do not count for that.
 
     Raises:
-        UsageError: with under 100 held-out rows, on which one in a hundred cannot be told.
+        UsageError: with under 100 training pictures, on which one in a hundred cannot be told.
     """
-    if len(held) < round(1 / NORMAL):
-        reason = f"{len(held)} held-out pictures are too few to tell copies"
-        raise UsageError(reason, f"At least {round(1 / NORMAL)} are needed.")
-    _, usual = _nearest(held, train)
+    _, usual = _nearest(train, train, others=True)
+    usual = usual[usual > 1e-5 * np.sqrt(train.var(0).sum())]
+    if len(usual) < FEWEST:
+        reason = f"{len(usual)} different training pictures are too few to tell copies"
+        raise UsageError(reason, f"At least {FEWEST} are needed.")
     neighbour, distance = _nearest(samples, train)
     threshold = float(np.quantile(usual, NORMAL))
-    return Memorisation(distance < threshold, neighbour, distance, threshold)
+    return Memorisation(distance <= threshold, neighbour, distance, threshold)
 
 
-def _nearest(rows: np.ndarray, among: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return for each row the index of the nearest of `among`, and the distance."""
+def _nearest(
+    rows: np.ndarray, among: np.ndarray, others: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each row the index of the nearest of `among`, and the distance.
+
+    With `others`, `rows` are `among` itself, and a row is not its own neighbour.
+    """
     centre = among.mean(0, dtype=np.float64)
     index, distance = np.empty(len(rows), np.int64), np.empty(len(rows))
     for part, squares in squared_distances(rows - centre, among - centre):
+        if others:
+            squares[np.arange(len(squares)), np.arange(part.start, part.stop)] = np.inf
         index[part] = squares.argmin(1)
         distance[part] = np.sqrt(squares.min(1))
     return index, distance

@@ -80,22 +80,23 @@ class Loop:
         due["sample"] += FIRST_SAMPLE_S
         due["save"] += SAVE_S
         metrics: dict[str, float] = {}
+        measured: dict[str, float] = {}
         while (progress := self._progress()) < 1:
             metrics = self._step(progress)
             self.counters = replace(self.counters, seconds=time.perf_counter() - start)
             now = self.counters.seconds
             if now >= due["log"]:
-                self._report(metrics)
+                self._report(metrics | measured)
                 due["log"] = now + (LOG_S if now > LOG_S else 1.0)
             if now >= due["sample"]:
                 self.sample()
-                metrics |= self.recipe.evaluate(self.held)
+                measured = self.recipe.evaluate(self.held)
                 due["sample"] = now + min(SAMPLE_S, max(FIRST_SAMPLE_S, now / 4))
             if now >= due["save"]:
                 self.save()
                 due["save"] = now + SAVE_S
             if self.stop():
-                self._report(metrics)
+                self._report(metrics | measured)
                 self.save()
                 return False
         if metrics:

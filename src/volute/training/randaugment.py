@@ -47,8 +47,8 @@ def randaugment(
     scale = torch.tensor([STRONGEST[name] for name in OPERATIONS], device=x_BCHW.device)
     strength = dict(zip(OPERATIONS, (drawn * scale).unbind(1), strict=True))
     moved = _affine(x_BCHW, strength)
-    coloured = torch.cat([_colour(moved[:, :3], strength), moved[:, 3:]], 1)
-    return _cutout(coloured, strength["cutout"].abs(), rng)
+    colours = _cutout(_colour(moved[:, :3], strength), strength["cutout"].abs(), rng)
+    return torch.cat([colours, moved[:, 3:]], 1)
 
 
 def _affine(x_BCHW: torch.Tensor, strength: dict[str, torch.Tensor]) -> torch.Tensor:

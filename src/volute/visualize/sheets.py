@@ -123,6 +123,7 @@ def _over(picture_HWC: np.ndarray, heat_HW: np.ndarray) -> Image.Image:
 def _nine(patches: list[np.ndarray]) -> Image.Image:
     side = CELL // 3
     images = [image.convert("RGB").resize((side, side)) for image in map(_image, patches)]
+    images += [Image.new("RGB", (side, side), "white")] * (9 - len(images))
     return _cell(grid(images, columns=3))
 
 

@@ -5,15 +5,22 @@ python docs/pictures.py
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 import volute
 from volute.handles.pictures import enlarged, grid
 from volute.handles.sampling import Sampler
+from volute.visualize.network import open_network
+from volute.visualize.sheets import stages
 
 HERE = Path(__file__).parent / "pictures"
+DATA = (
+    Path(os.environ.get("VOLUTE_DATA", HERE.parents[2] / "shared" / "data")) / "fashion_mnist.npz"
+)
 HEIGHT, GAP = 336, 16
 
 
@@ -27,8 +34,29 @@ def sheet(handle: Sampler, columns: int, rows: int, side: int) -> Image.Image:
     return page
 
 
+def features() -> None:
+    """Write what the stages of `garments-classify` see in the second test picture."""
+    with np.load(DATA) as garments:
+        picture, others = garments["x_test"][1, ..., None], garments["x_train"][..., None]
+    sheets = [stage.sheet() for stage in stages(open_network("garments-classify"), picture, others)]
+    strip = beside(sheets)
+    strip = strip.resize((strip.width // 2, strip.height // 2), Image.Resampling.LANCZOS)
+    strip.save(HERE / "features.png", optimize=True)
+
+
+def beside(sheets: list[Image.Image]) -> Image.Image:
+    """Lay pictures side by side with a gap."""
+    width = sum(page.width for page in sheets) + GAP * (len(sheets) - 1)
+    strip = Image.new("RGB", (width, sheets[0].height), "white")
+    left = 0
+    for page in sheets:
+        strip.paste(page, (left, 0))
+        left += page.width + GAP
+    return strip
+
+
 def main() -> None:
-    """Write one grid for each model, and the strip that heads the README."""
+    """Write one grid for each model, the strip that heads the README, and the features."""
     HERE.mkdir(exist_ok=True)
     handles = {name: volute.load(name) for name in volute.models()}
     makers = {name: made for name, made in handles.items() if isinstance(made, Sampler)}
@@ -36,13 +64,8 @@ def main() -> None:
         pictures = handle.sample(64, seed=0)
         grid([enlarged(picture) for picture in pictures]).save(HERE / f"{name}.png", optimize=True)
     sheets = [sheet(handle, 6, 6, HEIGHT // 6) for handle in makers.values()]
-    width = sum(page.width for page in sheets) + GAP * (len(sheets) - 1)
-    strip = Image.new("RGB", (width, HEIGHT), "white")
-    left = 0
-    for page in sheets:
-        strip.paste(page, (left, 0))
-        left += page.width + GAP
-    strip.save(HERE / "shipped.png", optimize=True)
+    beside(sheets).save(HERE / "shipped.png", optimize=True)
+    features()
 
 
 if __name__ == "__main__":

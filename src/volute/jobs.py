@@ -141,16 +141,18 @@ def resume(
         config = config.model_copy(update={"device": device, "precision": "auto"})
     if settings:
         config = config.model_copy(update={"settings": config.settings | settings})
-        recipes.resolve_settings(config.kind, config.preset, config.settings)
+        before, after = (
+            recipes.resolve_settings(c.kind, c.preset, c.settings) for c in (run.config, config)
+        )
+        if getattr(before, "held_out", None) != getattr(after, "held_out", None):
+            raise UsageError(
+                "held_out cannot change: pictures that were learned from would be measured on",
+                "Start a new run with it: volute train ...",
+            )
     chosen = choose(config.device, config.precision, config.threads)
     config = config.model_copy(update={"hardware": chosen.say()})
     dataset = _same_data(run, config, emit)
     recipe = _recipe(config, dataset, chosen)
-    if recipe.held_out != _recipe(run.config, dataset, chosen).held_out:
-        raise UsageError(
-            "held_out cannot change: pictures that were learned from would be measured on",
-            "Start a new run with it: volute train ...",
-        )
     loop = Loop(run, config, recipe, dataset, emit, stop)
     config.write(run.path / "config.toml")
     return _go(loop)

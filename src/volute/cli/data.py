@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from volute.data import Dataset
 
 SHOWN = 20
-MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 Source = Annotated[Path, typer.Argument(help="Folder, zip, tar or npz.")]
 Size = Annotated[int | None, typer.Option(help="Side in px; by default from the data.")]
@@ -110,6 +109,7 @@ def open_for(
     Raises:
         UsageError: if they have another number of channels.
     """
+    from volute.handles.pictures import MODES
     from volute.training.run import Run
 
     given = pairs or []

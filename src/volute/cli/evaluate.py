@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from volute.cli.data import Set, open_for
 from volute.cli.sample import AsJson, ModelRef, Overwrite, Seed
 from volute.events import Emit, Progress
 
@@ -37,9 +38,7 @@ def evaluate(
     ],
     n: Annotated[int, typer.Option("-n", help="How many samples to measure.")] = 10_000,
     seed: Seed = 0,
-    set_: Annotated[
-        list[str] | None, typer.Option("-s", "--set", help="key=value, as data.crop=tiles")
-    ] = None,
+    set_: Set = None,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Folder for a page with the pictures.")
     ] = None,
@@ -59,7 +58,6 @@ def evaluate(
       volute evaluate garments-gan fashion_mnist.npz --extractor mobilenetv2_trunk.onnx
       volute evaluate runs/photos-1 photos/ --extractor trunk.onnx -n 2048 -o report/
     """
-    from volute.cli.data import open_for
     from volute.cli.evaluate_report import Real, write_report
     from volute.cli.outputs import choose_folder
     from volute.cli.sample import load_sampler
@@ -72,14 +70,16 @@ def evaluate(
     folder = choose_folder(out, "", overwrite) if out else None
     about = handle.info.descriptor
     data = open_for(model, source, about.size, about.channels, set_)
-    wanted = min(2 * n, len(data))
-    evaluation.check_enough(n, wanted)
+    real_ones = Real.drawn(data, 2 * n)
+    count = len(real_ones.chosen)
+    evaluation.check_enough(n, count)
     with live() as emit:
-        real = _gather(lambda x: cached_features(features, x), _some(data, wanted), wanted, emit)
+        blocks = real_ones.blocks(BLOCK)
+        real = _gather(lambda x: cached_features(features, x), blocks, count, emit)
         made = _gather(features, _samples(handle, n, seed), n, emit)
     found = evaluation.evaluate(made, real, features.name, features.sha256, seed)
     if folder:
-        write_report(folder, handle, found, Real(data, _chosen(data, wanted)), n, seed)
+        write_report(folder, handle, found, real_ones, n, seed)
     if as_json:
         values = dataclasses.asdict(found) | {"biased": found.biased, "model": handle.info.name}
         typer.echo(json.dumps(values, indent=2))
@@ -87,21 +87,6 @@ def evaluate(
         _tell(handle.info.name, source, found)
         if folder:
             typer.echo(f"page     {folder / 'index.html'}    Open it in a browser.")
-
-
-def _some(data: np.ndarray, wanted: int) -> Iterator[np.ndarray]:
-    """Yield pictures drawn once and always alike, so that their features are found in the cache."""
-    import numpy as np
-
-    chosen = _chosen(data, wanted)
-    for start in range(0, wanted, BLOCK):
-        yield np.asarray(data[chosen[start : start + BLOCK]])
-
-
-def _chosen(data: np.ndarray, wanted: int) -> np.ndarray:
-    import numpy as np
-
-    return np.sort(np.random.default_rng(0).permutation(len(data))[:wanted])
 
 
 def _samples(handle: Sampler, n: int, seed: int) -> Iterator[np.ndarray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,16 @@ class Real:
     data: np.ndarray
     chosen: np.ndarray
 
+    @classmethod
+    def drawn(cls, data: np.ndarray, count: int) -> Real:
+        """Draw `count` pictures, or all, the same at each call: their features are cached."""
+        return cls(data, np.sort(np.random.default_rng(0).permutation(len(data))[:count]))
+
+    def blocks(self, size: int) -> Iterator[np.ndarray]:
+        """Yield them all, `size` at a time."""
+        for start in range(0, len(self.chosen), size):
+            yield np.asarray(self.data[self.chosen[start : start + size]])
+
     def pictures(self, rows: Sequence[int]) -> list[Image.Image]:
         """Return some of them; only these are read."""
         return to_images(np.asarray(self.data[self.chosen[list(rows)]])) if rows else []
@@ -46,10 +56,10 @@ def write_report(
     """
     notable = found.notable
     near, rows = zip(*notable.copies, strict=True)
-    drawn = _drawn(handle, [*near, *notable.best, *notable.worst], n, seed)
-    pairs = zip(drawn, real.pictures(rows), strict=False)
-    copies = [image for pair in pairs for image in pair]
-    best, worst = drawn[len(near) :][: len(notable.best)], drawn[len(drawn) - len(notable.worst) :]
+    wanted = (near, notable.best, notable.worst)
+    drawn = iter(_drawn(handle, [row for part in wanted for row in part], n, seed))
+    copied, best, worst = ([next(drawn) for _ in part] for part in wanted)
+    copies = [image for pair in zip(copied, real.pictures(rows), strict=True) for image in pair]
     parts = [
         (
             "Nearest to a real picture",

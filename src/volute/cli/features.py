@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from volute.cli.data import Set, open_for, run_source
 from volute.cli.sample import ModelRef, Overwrite
 
 if TYPE_CHECKING:
@@ -33,9 +34,7 @@ def features(
     data: Annotated[
         Path | None, typer.Option("--data", help="Where patches come from; default: the run's own.")
     ] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("-s", "--set", help="key=value, as data.crop=tiles")
-    ] = None,
+    set_: Set = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="The folder to write.")] = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -52,7 +51,6 @@ def features(
       volute features runs/photos-1 photos/0001.jpg -o seen/
     """
     import volute
-    from volute.cli.data import open_for, run_source
     from volute.cli.outputs import choose_folder
 
     _ = volute.jobs  # says what is missing where there is no torch

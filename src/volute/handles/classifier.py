@@ -7,9 +7,10 @@ from typing import overload
 
 import numpy as np
 
-from volute.engine.artefact import Artefact, ArtefactConfig
+from volute.engine.artefact import Artefact
 from volute.engine.session import Session
 from volute.errors import UsageError, VoluteError
+from volute.handles.handle import Handle
 from volute.handles.pictures import Picture, Pictures, opened, several, squared, to_floats
 
 BATCH = 64  # bounds the memory of one run of the graph
@@ -30,22 +31,12 @@ class Prediction:
     """The most probable classes with their probabilities, best first."""
 
 
-class Classifier:
+class Classifier(Handle):
     """Tells which of its classes a picture shows, with a calibrated probability."""
 
     def __init__(self, artefact: Artefact, threads: int | None = None) -> None:
-        self._artefact = artefact
+        super().__init__(artefact)
         self._graph = Session(artefact.graph("classifier"), threads)
-
-    @property
-    def info(self) -> ArtefactConfig:
-        """The model's configuration: name, descriptor, classes, threshold."""
-        return self._artefact.config
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the classes."""
-        return self.info.classes
 
     @overload
     def classify(

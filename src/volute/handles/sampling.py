@@ -9,9 +9,10 @@ import numpy as np
 from PIL import Image
 
 from volute.config import nearest
-from volute.engine.artefact import Artefact, ArtefactConfig
+from volute.engine.artefact import Artefact
 from volute.engine.session import Session
 from volute.errors import UsageError, VoluteError
+from volute.handles.handle import Handle
 from volute.handles.latents import LABELS, LATENTS, STANDARD, Density, check_draw, generator, walk
 from volute.handles.pictures import to_bytes, to_images
 
@@ -20,26 +21,16 @@ BATCH = 16  # bounds the memory of one run of the graph
 Classes = str | int | Sequence[str | int] | None
 
 
-class Sampler:
+class Sampler(Handle):
     """Pictures from latent vectors: the part that `Generator` and `Autoencoder` share."""
 
     role: ClassVar[str]
     """Name of the graph that turns latents into pictures."""
 
     def __init__(self, artefact: Artefact, threads: int | None = None) -> None:
-        self._artefact = artefact
+        super().__init__(artefact)
         self._decoder = Session(artefact.graph(self.role), threads)
         self._density: Density | None = None
-
-    @property
-    def info(self) -> ArtefactConfig:
-        """The model's configuration: name, descriptor, latent, classes."""
-        return self._artefact.config
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the classes that can be asked for; empty when there are none."""
-        return self.info.classes
 
     def sample(
         self, n: int = 1, *, seed: int = 0, truncation: float = 1.0, classes: Classes = None

@@ -14,18 +14,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from volute.handles import classify, load, models, sample
+    from volute.evaluation import evaluate
+    from volute.handles import classify, compare, load, models, sample
     from volute.jobs import train
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "classify", "load", "models", "sample", "train"]
+__all__ = ["__version__", "classify", "compare", "evaluate", "load", "models", "sample", "train"]
 
-_IN_HANDLES = ("classify", "load", "models", "sample")
+_IN_HANDLES = ("classify", "compare", "load", "models", "sample")
 
 
 def __getattr__(name: str) -> Any:
     if name in _IN_HANDLES:
         return getattr(import_module("volute.handles"), name)
+    if name == "evaluate":
+        return import_module("volute.evaluation").evaluate
     if name in ("jobs", "train"):
         try:
             jobs = import_module("volute.jobs")

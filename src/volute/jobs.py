@@ -49,7 +49,7 @@ def train(
     """Train a network of `kind` on the pictures in `source`, and export it.
 
     Args:
-        kind: `gan`, `vae` or `classify`.
+        kind: `gan`, `vae`, `classify` or `extractor`.
         source: a folder (subfolders are classes), zip, tar or npz of pictures.
         preset: `tiny`, `small`, `base`, `large`, for a GAN also `classic`; `auto` fits the device.
         size: side of the pictures in px; by default what the data allow, at most 64.
@@ -253,17 +253,18 @@ def _export(loop: Loop, out: Path) -> None:
     parameters, macs = export.cost(exported.graphs)
     samples = to_image(grid(exported.samples))
     dataset, metrics = loop.dataset, loop.run.metrics
+    side = exported.side or dataset.size
     artefact = ArtefactConfig(
         format_version=FORMAT_VERSION,
         name=config.name or loop.run.path.resolve().name,
         descriptor=Descriptor(
             kind=cast("Any", config.kind),
             channels=dataset.channels,
-            size=dataset.size,
+            size=side,
             radius=exported.radius,
             tiling_exact=False,
             parameters=parameters,
-            macs_per_pixel=macs / dataset.size**2,
+            macs_per_pixel=macs / side**2,
             training_data=f"{Path(config.source).name}, {len(dataset.pictures):,} pictures",
             licence=config.licence,
         ),

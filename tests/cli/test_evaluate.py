@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+import volute
 from make_artefact import make_classifier, make_extractor, make_gan
 from running import Command
+from shapes import TINY, shapes
+from volute.jobs import train
+from volute.zoo import shipped
 
 
 @pytest.fixture
@@ -60,3 +66,113 @@ def test_a_page_shows_the_pictures_behind_the_numbers(folder: Path, command: Com
         assert f'src="{file}"' in page
         assert Path("report", file).exists()
     assert "report is there already" in command(*words, "-o", "report").err
+
+
+def test_pictures_made_elsewhere_are_measured_too(folder: Path, command: Command) -> None:
+    made = folder / "made"
+    made.mkdir()
+    for index, picture in enumerate(np.load("real.npz")["x_train"][:120]):
+        Image.fromarray(picture).save(made / f"{index:03d}.png")
+    done = command("evaluate", "made", "real.npz", "--extractor", "own/trunk.onnx", "--json")
+    found = json.loads(done.out)
+    assert (found["n"], found["model"]) == (120, "made")
+    (copies,) = [measure for measure in found["measures"] if measure["name"] == "near copies"]
+    assert copies["value"] > 0.9
+    Image.fromarray(np.zeros((20, 16), np.uint8)).save(made / "other.png")
+    refused = command("evaluate", "made", "real.npz", "--extractor", "own/trunk.onnx")
+    assert refused.code == 4
+    assert "have several sizes, from 16x16 to 16x20 px" in refused.err
+
+
+def test_the_shipped_extractor_is_the_default_and_names_the_distance(
+    folder: Path, command: Command
+) -> None:
+    done = command("evaluate", "gan", "real.npz", "-n", "100")
+    assert done.code == 0, done.err
+    assert "FD-eye (biased)" in done.out
+    assert "features eye, sha256" in done.out
+    copied = folder / "copy"
+    shutil.copytree(shipped()["eye"], copied)
+    own = command("evaluate", "gan", "real.npz", "-n", "100", "--extractor", "copy")
+    assert "Frechet distance (biased)" in own.out
+    refused = command("evaluate", "gan", "real.npz", "--extractor", "gan")
+    assert "is a gan, not an extractor" in refused.err
+
+
+def test_fid_asks_before_it_downloads_and_says_how_else(folder: Path, command: Command) -> None:
+    refused = command("evaluate", "gan", "real.npz", "--extractor", "inception-v3", "-n", "100")
+    assert refused.code == 2
+    for words in ("96 MB", "Apache-2.0", "b7a528bf4051", "not fetched without your agreement"):
+        assert words in refused.err
+
+
+def test_a_vae_has_bits_per_dimension(command: Command, tmp_path: Path) -> None:
+    pictures, _ = shapes(300)
+    np.savez("shapes.npz", x_train=pictures)
+    train("vae", "shapes.npz", kimg=0.5, out="vae", settings=TINY["vae"])
+    done = command("evaluate", "vae", "shapes.npz", "-n", "100", "--json")
+    assert done.code == 0, done.err
+    bits = json.loads(done.out)["measures"][-1]
+    assert bits["name"] == "bits per dimension"
+    assert 0 < bits["low"] <= bits["value"] <= bits["high"] < 20
+    assert bits["floor"] is None
+    assert " -  " in command("evaluate", "vae", "shapes.npz", "-n", "100").out
+
+
+@pytest.fixture
+def pairs(command: Command) -> Path:
+    here = Path.cwd()
+    rng = np.random.default_rng(0)
+    for name, side in (("a", 180), ("b", 40)):
+        picture = rng.integers(0, 256, (side, side, 3), np.uint8)
+        for folder, noise in (("originals", 0), ("restored", 9)):
+            (here / folder).mkdir(exist_ok=True)
+            noisy = (picture + rng.normal(0, noise, picture.shape)).clip(0, 255)
+            Image.fromarray(noisy.astype(np.uint8)).save(here / folder / f"{name}.png")
+    return here
+
+
+def test_pairs_get_four_measures_each_and_their_mean(pairs: Path, command: Command) -> None:
+    done = command("evaluate", "restored", "originals", "--pairs")
+    assert done.code == 0, done.err
+    header, first, second, mean = done.out.splitlines()
+    for word in ("PSNR dB", "SSIM", "MS-SSIM", "perceptual distance"):
+        assert word in header
+    assert first.split()[0] == "a"
+    assert second.split()[3] == "-"  # 40 px have no fifth scale
+    assert mean.startswith("mean of 2")
+    lines = command("evaluate", "restored", "originals", "--pairs", "--json").out.splitlines()
+    values = json.loads(lines[0])
+    assert values["psnr"] == pytest.approx(29, abs=1)
+    assert 0 < values["perceptual"] < 1
+    same = command("evaluate", "originals/a.png", "originals/a.png", "--pairs", "--json")
+    assert json.loads(same.out) == {
+        "picture": "a.png", "psnr": None, "ssim": 1.0, "ms_ssim": 1.0, "perceptual": 0.0,
+    }  # fmt: skip
+
+
+def test_a_pair_that_cannot_be_compared_is_named_and_the_others_are_done(
+    pairs: Path, command: Command
+) -> None:
+    Image.fromarray(np.zeros((30, 40, 3), np.uint8)).save("restored/b.png")
+    done = command("evaluate", "restored", "originals", "--pairs")
+    assert done.code == 1
+    assert "failed   b: cannot compare pictures of" in done.err
+    assert "a  " in done.out
+    Path("restored/c.png").write_bytes(b"not a picture")
+    refused = command("evaluate", "restored", "originals", "--pairs")
+    assert refused.code == 2
+    assert "originals has no picture named as restored/c" in refused.err
+    refused = command("evaluate", "restored/a.png", "originals", "--pairs")
+    assert "restored/a.png is not a folder" in refused.err
+
+
+def test_from_python_it_is_the_same(folder: Path) -> None:
+    found = volute.evaluate("gan", "real.npz", extractor="own/trunk.onnx", n=120)
+    assert found.n == 120
+    assert found.measures[0].name == "Frechet distance"
+    again = volute.evaluate("gan", "real.npz", extractor="own/trunk.onnx", n=120)
+    assert again == found
+    one = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
+    assert volute.compare(one, one).perceptual == 0
+    assert volute.compare(one, 255 - one).perceptual > 0.1

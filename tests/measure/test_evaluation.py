@@ -14,6 +14,18 @@ from volute.measure.memorisation import memorisation
 D = 6
 
 
+class Own:
+    """An extractor by its names alone."""
+
+    name, sha256, dimension, distance = "own", "00", D, "Frechet distance"
+
+    def __call__(self, pictures: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+
+OWN = Own()
+
+
 def draw(n: int, seed: int, shift: float = 0.0, scale: float = 1.0) -> np.ndarray:
     return np.random.default_rng(seed).normal(shift, scale, (n, D)) + 5
 
@@ -25,7 +37,7 @@ def measured(found: Evaluation, name: str) -> tuple[float, float]:
 
 
 def test_a_perfect_generator_reaches_the_floor_everywhere() -> None:
-    found = evaluate(draw(1000, 1), draw(4000, 2), "own", "00")
+    found = evaluate(draw(1000, 1), draw(4000, 2), OWN)
     assert (found.n, found.biased) == (1000, True)
     for measure in found.measures:
         reach = measure.high - measure.low
@@ -33,7 +45,7 @@ def test_a_perfect_generator_reaches_the_floor_everywhere() -> None:
 
 
 def test_a_poor_one_does_not() -> None:
-    found = evaluate(draw(1000, 1, shift=0.8, scale=0.5), draw(4000, 2), "own", "00")
+    found = evaluate(draw(1000, 1, shift=0.8, scale=0.5), draw(4000, 2), OWN)
     for name in ("Frechet distance", "KID x 1000"):
         value, floor = measured(found, name)
         assert value > 10 * floor
@@ -45,7 +57,7 @@ def test_a_poor_one_does_not() -> None:
 def test_copies_are_found() -> None:
     real = draw(4000, 2)
     samples = np.concatenate([draw(500, 1), real[np.random.default_rng(3).permutation(4000)[:500]]])
-    value, floor = measured(evaluate(samples, real, "own", "00"), "near copies")
+    value, floor = measured(evaluate(samples, real, OWN), "near copies")
     assert value > 20 * floor
 
 
@@ -65,7 +77,7 @@ def test_doubles_in_the_data_do_not_hide_copies() -> None:
 def test_a_copier_of_any_part_of_the_data_is_found() -> None:
     real = draw(1200, 2)
     samples = real[np.random.default_rng(3).permutation(1200)[:300]]
-    value, _ = measured(evaluate(samples, real, "own", "00"), "near copies")
+    value, _ = measured(evaluate(samples, real, OWN), "near copies")
     assert value == 1
 
 
@@ -92,7 +104,7 @@ def test_an_interval_of_a_mean_has_its_textbook_width() -> None:
 
 def test_too_few_are_refused_with_how_many_are_needed() -> None:
     with pytest.raises(UsageError, match="too few") as error:
-        evaluate(draw(50, 1), draw(1000, 2), "own", "00")
+        evaluate(draw(50, 1), draw(1000, 2), OWN)
     assert "At least 100 samples" in error.value.hint
     with pytest.raises(UsageError, match="too few to tell copies"):
         memorisation(draw(99, 1), draw(10, 3))

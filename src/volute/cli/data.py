@@ -7,11 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from volute.errors import UsageError
-
 if TYPE_CHECKING:
-    import numpy as np
-
     from volute.data import Dataset
 
 SHOWN = 20
@@ -77,51 +73,9 @@ def register(app: typer.Typer) -> None:
 
 def open_source(source: Path, size: int | None, pairs: list[str] | None) -> Dataset:
     """Open pictures with the settings of `-s data.key=value`, showing the progress of packing."""
+    from volute import evaluation
     from volute.cli.show import live
-    from volute.config import Config, parse_settings
-    from volute.data import DataSettings, open_dataset
+    from volute.config import parse_settings
 
-    class Settings(Config):
-        data: DataSettings = DataSettings()
-
-    settings = Settings.make(parse_settings(pairs or []))
     with live() as emit:
-        return open_dataset(source, settings.data, size, emit)
-
-
-def run_source(model: str) -> Path | None:
-    """Return where the pictures of a run lie; None if `model` is no run, or they are gone."""
-    from volute.training.run import Run
-
-    if not (Path(model) / "config.toml").is_file():
-        return None
-    source = Path(Run(Path(model)).config.source)
-    return source if source.exists() else None
-
-
-def open_for(
-    model: str, source: Path, size: int, channels: int, pairs: list[str] | None
-) -> np.ndarray:
-    """Return pictures uint8 [N, size, size, channels], cut as those that `model` learned from.
-
-    A run knows how its pictures were cut and coloured; `pairs` of `-s` say it otherwise.
-
-    Raises:
-        UsageError: if they have another number of channels.
-    """
-    from volute.handles.pictures import MODES
-    from volute.training.run import Run
-
-    given = pairs or []
-    if (Path(model) / "config.toml").is_file():
-        data = Run(Path(model)).config.data
-        given = [f"data.crop={data.crop}", f"data.mode={data.mode}", *given]
-    elif not any(pair.startswith("data.mode") for pair in given):
-        given = [f"data.mode={MODES[channels]}", *given]
-    pictures = open_source(source, size, given).pictures
-    if pictures.shape[-1] != channels:
-        raise UsageError(
-            f"{source} gives {pictures.shape[-1]} channels, the model has {channels}",
-            f"Set the colours: -s data.mode={MODES[channels]}",
-        )
-    return pictures
+        return evaluation.open_source(source, size, parse_settings(pairs or []), emit)

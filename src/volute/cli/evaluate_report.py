@@ -2,62 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 import volute
 from volute.cli import page
 from volute.cli.outputs import save_picture
-from volute.handles.pictures import enlarged, grid, to_images
-from volute.handles.sampling import Sampler
+from volute.evaluation import Trial
+from volute.handles.pictures import enlarged, grid
 from volute.measure.evaluation import Evaluation
 
 COLUMNS = 8
 
 
-@dataclass(frozen=True)
-class Real:
-    """The real pictures that were measured: rows `chosen` of a data set uint8 [N, H, W, C]."""
-
-    data: np.ndarray
-    chosen: np.ndarray
-
-    @classmethod
-    def drawn(cls, data: np.ndarray, count: int) -> Real:
-        """Draw `count` pictures, or all, the same at each call: their features are cached."""
-        return cls(data, np.sort(np.random.default_rng(0).permutation(len(data))[:count]))
-
-    def blocks(self, size: int) -> Iterator[np.ndarray]:
-        """Yield them all, `size` at a time."""
-        for start in range(0, len(self.chosen), size):
-            yield np.asarray(self.data[self.chosen[start : start + size]])
-
-    def pictures(self, rows: Sequence[int]) -> list[Image.Image]:
-        """Return some of them; only these are read."""
-        return to_images(np.asarray(self.data[self.chosen[list(rows)]])) if rows else []
-
-
-def write_report(
-    folder: Path, handle: Sampler, found: Evaluation, real: Real, n: int, seed: int
-) -> Path:
-    """Write `folder/index.html` and its pictures.
-
-    Args:
-        folder: where to.
-        handle: the model that was measured.
-        found: what was measured.
-        real: the real pictures whose rows `found` names.
-        n: how many samples were drawn, with which `seed`.
-        seed: see `n`.
-    """
+def write_report(folder: Path, trial: Trial) -> Path:
+    """Write `folder/index.html` and its pictures."""
+    found, real, samples = trial.found, trial.real, trial.samples
     notable = found.notable
     near, rows = zip(*notable.copies, strict=True)
     wanted = (near, notable.best, notable.worst)
-    drawn = iter(_drawn(handle, [row for part in wanted for row in part], n, seed))
+    drawn = iter(samples.pictures([row for part in wanted for row in part]))
     copied, best, worst = ([next(drawn) for _ in part] for part in wanted)
     copies = [image for pair in zip(copied, real.pictures(rows), strict=True) for image in pair]
     parts = [
@@ -88,7 +53,7 @@ def write_report(
         if images:
             sections.append(_section(folder, f"pictures-{index}.png", title, text, images))
     made = (
-        f"{handle.info.name}, {found.n:,} samples against as many real pictures, on features of "
+        f"{samples.name}, {found.n:,} samples against as many real pictures, on features of "
         f"{found.extractor}, sha256 {found.sha256}."
     )
     return page.write_page(folder, made, f"volute {volute.__version__}", sections)
@@ -103,13 +68,6 @@ def _numbers(found: Evaluation) -> str:
     }
     text = "In brackets the 95 % bootstrap interval; then what as many real pictures get."
     return page.section("In numbers", text, page.card(page.facts(rows)))
-
-
-def _drawn(handle: Sampler, rows: Sequence[int], n: int, seed: int) -> list[Image.Image]:
-    """Return the samples of these rows again: they depend on seed and row alone."""
-    labels = handle.labels(n, seed=seed)
-    classes = None if labels is None else [int(label) for label in labels[list(rows)]]
-    return handle.decode(handle.latents(n, seed=seed)[list(rows)], classes=classes)
 
 
 def _section(folder: Path, name: str, title: str, text: str, images: list[Image.Image]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from volute.cli.data import Set, open_for, run_source
+from volute.cli.data import Set
 from volute.cli.sample import ModelRef, Overwrite
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ WHAT = {
     "classifier": "the classifier",
     "discriminator": "the discriminator of the GAN",
     "encoder": "the encoder of the VAE",
+    "feature network": "the feature network",
 }
 
 
@@ -43,7 +44,7 @@ def features(
     Writes a page and its PNG files: for each stage the channels that the picture excites most,
     where it does so, what each of them looks for, and the patches of the data that excite it most;
     and which pixels decided, by Grad-CAM and by occlusion. For a classifier, the encoder of a VAE,
-    or the discriminator of a GAN's run. Needs torch.
+    the discriminator of a GAN's run, or a feature network. Needs torch.
 
     \b
     Examples:
@@ -52,6 +53,9 @@ def features(
     """
     import volute
     from volute.cli.outputs import choose_folder
+    from volute.cli.show import live
+    from volute.config import parse_settings
+    from volute.evaluation import open_like, run_source
 
     _ = volute.jobs  # says what is missing where there is no torch
     from volute.handles.pictures import squared
@@ -65,7 +69,9 @@ def features(
     source = data or run_source(model)
     known = None
     if source is not None:
-        known = open_for(model, source, network.size, network.channels, set_)
+        with live() as emit:
+            given = parse_settings(set_ or [])
+            known = open_like(model, source, network.size, network.channels, given, emit)
     found = stages(network, pixels, known)
     file = _write(folder, picture, network, pixels, found, decision(network, pixels))
     typer.echo(f"page     {file}    Open it in a browser.")
@@ -115,7 +121,7 @@ def _decision(folder: Path, network: Visible, pixels: np.ndarray, decided: Decis
         html = page.image(folder / f"{name}.png", folder, " ".join(captions[name]))
         figures.append(page.figure(html, *captions[name]))
     if decided is None:
-        return page.section("The picture", "An encoder decides nothing.", page.card(*figures))
+        return page.section("The picture", "It decides nothing: it describes.", page.card(*figures))
     percent = network.part == "classifier"
     rows = {
         label: f"{value:.1%}" if percent else f"{value:.2f}" for label, value in decided.ranking[:5]

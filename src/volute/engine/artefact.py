@@ -65,7 +65,7 @@ def _graph_name(name: str) -> str:
 class Descriptor(Config):
     """What the engine must know before it runs a graph."""
 
-    kind: Literal["gan", "vae", "style", "upscale", "lm", "classify"]
+    kind: Literal["gan", "vae", "style", "upscale", "lm", "classify", "extractor"]
     channels: Annotated[int, Field(ge=1, le=4)]
     """1 grey, 3 RGB, 4 RGBA."""
     size: Side

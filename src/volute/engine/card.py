@@ -20,16 +20,19 @@ WHAT = {
     "upscale": "a super-resolution network: it enlarges pictures",
     "lm": "a convolutional language model: it continues texts",
     "classify": "a classifier: it tells which of its classes a picture shows",
+    "extractor": "a feature network: it measures pictures and how far apart they look",
 }
 VERBS = {
     "gan": ("volute sample {name} -n 16 --grid", "volute interpolate {name}"),
     "vae": ("volute sample {name} -n 16 --grid", "volute reconstruct {name} picture.png"),
     "classify": ("volute classify {name} picture.png", "volute classify {name} folder/ --json"),
+    "extractor": ("volute evaluate garments-gan pictures/ --extractor {name}",),
 }
 CALLS = {
     "gan": ".sample(16, seed=0)",
     "vae": ".sample(16, seed=0)",
     "classify": '.classify("picture.png")',
+    "extractor": '.distance("picture.png", "other.png")',
 }
 
 PAGE = """\

@@ -4,31 +4,34 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from volute.engine.artefact import open_artefact
 from volute.errors import UsageError, VoluteError
 from volute.handles.autoencoder import Autoencoder
 from volute.handles.classifier import Classifier, Prediction
+from volute.handles.extractor import Comparison, Extractor
 from volute.handles.generator import Generator
-from volute.handles.pictures import Pictures
+from volute.handles.pictures import Picture, Pictures
 from volute.handles.sampling import Classes, Sampler
 from volute.zoo import resolve, shipped
 
-__all__ = ["Autoencoder", "Classifier", "Generator", "Model", "Prediction"]
-__all__ += ["classify", "load", "models", "sample"]
+__all__ = ["Autoencoder", "Classifier", "Comparison", "Extractor", "Generator", "Model"]
+__all__ += ["Prediction", "classify", "compare", "load", "models", "sample"]
 
-Model = Generator | Autoencoder | Classifier
+Model = Generator | Autoencoder | Classifier | Extractor
 
 HANDLES: dict[str, type[Model]] = {
     "gan": Generator,
     "vae": Autoencoder,
     "classify": Classifier,
+    "extractor": Extractor,
 }
 
 
 def load(ref: str | Path, *, threads: int | None = None) -> Model:
-    """Load a model: a `Generator` for a `gan`, an `Autoencoder` for a `vae`, a `Classifier`.
+    """Load a model: a `Generator`, `Autoencoder`, `Classifier` or `Extractor`, by its kind.
 
     Nothing is downloaded.
 
@@ -71,6 +74,16 @@ def classify(ref: str | Path, pictures: Pictures, *, top: int = 1) -> Prediction
     if not isinstance(model, Classifier):
         raise UsageError(f"{model.info.name} cannot classify", "Use a classifier.")
     return model.classify(pictures, top=top)
+
+
+def compare(
+    picture: Picture | np.ndarray, other: Picture | np.ndarray, *, extractor: str | Path = "eye"
+) -> Comparison:
+    """Return `load(extractor).compare(...)`: PSNR, SSIM, MS-SSIM and the perceptual distance."""
+    model = load(extractor)
+    if not isinstance(model, Extractor):
+        raise UsageError(f"{model.info.name} is no extractor", "Leave it out for eye.")
+    return model.compare(picture, other)
 
 
 def models() -> list[str]:

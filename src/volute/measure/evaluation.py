@@ -14,6 +14,7 @@ import numpy as np
 from volute.errors import UsageError
 from volute.measure.coverage import coverage_rows
 from volute.measure.diversity import vendi
+from volute.measure.features import FeatureExtractor
 from volute.measure.frechet import frechet_distance, frechet_replicates, kid, kid_replicates
 from volute.measure.intervals import around, multiplicities, of_mean
 from volute.measure.memorisation import Memorisation, memorisation
@@ -31,7 +32,8 @@ class Measured:
     value: float
     low: float
     high: float
-    floor: float
+    floor: float | None
+    """None where a perfect model's value is not known."""
     better: str
     """`lower`, `higher`, or `near the floor`."""
 
@@ -60,6 +62,7 @@ class Evaluation:
     searched: int
     """How many real pictures were searched for copies."""
     measures: tuple[Measured, ...]
+    """The Frechet distance first."""
     notable: Notable
 
     @property
@@ -69,15 +72,14 @@ class Evaluation:
 
 
 def evaluate(
-    samples: np.ndarray, real: np.ndarray, extractor: str, sha256: str, seed: int = 0
+    samples: np.ndarray, real: np.ndarray, extractor: FeatureExtractor, seed: int = 0
 ) -> Evaluation:
     """Measure features of samples [m, d] against those of real pictures [r, d].
 
     Args:
         samples: of generated pictures.
         real: of the pictures that the model learned from; at most m of them are the reference.
-        extractor: name of the features.
-        sha256: of the extractor's weights.
+        extractor: what made the features; its names and its hash are reported.
         seed: of the division of the real pictures and of the bootstrap.
 
     Raises:
@@ -94,7 +96,7 @@ def evaluate(
     found = memorisation(real, samples)
     measures = [
         Measured(
-            "Frechet distance",
+            extractor.distance,
             value := frechet_distance(samples, reference),
             *around(value, frechet_replicates(samples, reference, drawn)),
             frechet_distance(floor, reference),
@@ -112,7 +114,8 @@ def evaluate(
         Measured("near copies", found.share, *of_mean(found.near, rng), 0.01, "near the floor"),
     ]
     notable = _notable(rows, found, order[:n])
-    return Evaluation(n, extractor, sha256, len(real), tuple(measures), notable)
+    name, sha256 = extractor.name, extractor.sha256
+    return Evaluation(n, name, sha256, len(real), tuple(measures), notable)
 
 
 def check_enough(samples: int, real: int) -> None:

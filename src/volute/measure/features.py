@@ -13,9 +13,11 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
+from volute.engine.artefact import WEIGHTS, open_artefact
 from volute.engine.session import Session
 from volute.errors import UsageError
 from volute.paths import atomic_file, cache_dir
+from volute.zoo import HERE, resolve
 
 FORMAT = 1  # of cached features: raised when the preparation of pictures changes
 
@@ -28,6 +30,8 @@ class FeatureExtractor(Protocol):
     sha256: str
     """Hash of the weights, in hexadecimal digits."""
     dimension: int
+    distance: str
+    """What the Frechet distance on these features is called."""
 
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
         """Return float32 [n, dimension] for uint8 [n, H, W, C] with C of 1, 3 or 4."""
@@ -42,18 +46,26 @@ class OnnxExtractor:
 
     Args:
         path: the graph, for example `mobilenetv2_trunk.onnx`.
+        name: what reports call it; by default the name of the file.
+        distance: what the Frechet distance on its features is called.
+        sha256: of its weights, if they do not lie in the file.
         batch: pictures per run of the graph; 8 was the fastest on a 2-core CPU.
 
     Raises:
         VoluteError: if there is no such file, or it is not such a graph.
     """
 
-    def __init__(self, path: Path, batch: int = 8) -> None:
-        try:
-            self.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
-            raise UsageError(f"cannot read feature extractor {path}: {error.strerror}") from error
-        self.name = path.stem
+    def __init__(
+        self,
+        path: Path,
+        name: str = "",
+        distance: str = "Frechet distance",
+        sha256: str = "",
+        batch: int = 8,
+    ) -> None:
+        self.sha256 = sha256 or _digest(path)
+        self.name = name or path.stem
+        self.distance = distance
         self.batch = batch
         self._session = Session(path)
         self.side = self._square()
@@ -81,6 +93,27 @@ class OnnxExtractor:
         return self._session.run({"image": image})
 
 
+def open_extractor(ref: str | Path = "eye") -> OnnxExtractor:
+    """Return the extractor in an ONNX file, or of a model of kind `extractor`.
+
+    Raises:
+        UsageError: if it is neither.
+    """
+    if Path(ref).suffix == ".onnx":
+        return OnnxExtractor(Path(ref))
+    artefact = open_artefact(resolve(ref))
+    config = artefact.config
+    if config.descriptor.kind != "extractor":
+        raise UsageError(
+            f"{config.name} is a {config.descriptor.kind}, not an extractor",
+            "Leave --extractor out for the shipped one, or give an ONNX file.",
+        )
+    shipped = artefact.path.parent == HERE
+    distance = f"FD-{config.name}" if shipped else "Frechet distance"
+    digest = _digest(artefact.path / WEIGHTS)
+    return OnnxExtractor(artefact.graph("embedding"), config.name, distance, digest)
+
+
 def cached_features(extractor: FeatureExtractor, pictures: np.ndarray) -> np.ndarray:
     """Return `extractor(pictures)`, kept in the cache folder under the content of both."""
     digest = hashlib.sha256(f"{FORMAT} {extractor.sha256} {pictures.shape}".encode())
@@ -92,6 +125,14 @@ def cached_features(extractor: FeatureExtractor, pictures: np.ndarray) -> np.nda
     with atomic_file(path) as part:
         np.save(part, features, allow_pickle=False)
     return features
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise UsageError(f"cannot read feature extractor {path}: {error.strerror}") from error
 
 
 def _prepared(picture: np.ndarray, side: int) -> np.ndarray:

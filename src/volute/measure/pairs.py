@@ -13,6 +13,8 @@ SIDE, DEVIATION = 11, 1.5
 """Gaussian window of Wang et al. 2004, in pixels."""
 SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Exponents of the five scales, Wang et al. 2003, from fine to coarse."""
+SMALLEST_MS_SSIM = SIDE << (len(SCALES) - 1)
+"""Sides under which there is no fifth scale, in pixels."""
 
 
 def psnr(a: np.ndarray, b: np.ndarray, peak: float = 255.0) -> float:
@@ -45,7 +47,7 @@ def ms_ssim(a: np.ndarray, b: np.ndarray, peak: float = 255.0) -> float:
     Raises:
         UsageError: if the pictures differ in shape, or a side is under 176 px.
     """
-    a, b = _checked(a, b, SIDE * 2 ** (len(SCALES) - 1))
+    a, b = _checked(a, b, SMALLEST_MS_SSIM)
     product = 1.0
     for index, exponent in enumerate(SCALES):
         whole, contrast = _similarity(a, b, peak)

@@ -104,26 +104,26 @@ class Rung(nn.Module):
         x_BCHW: torch.Tensor,
         noise_BCHW: torch.Tensor | None,
         features_BCHW: torch.Tensor | None = None,
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return the features with the latent added, its standardised value and its divergence.
+    ) -> tuple[torch.Tensor, torch.Tensor, Posterior | None]:
+        """Return the features with the latent added, its standardised value and its posterior.
 
         With `features`, the latent comes from the posterior: sampled with `noise`, or its mean if
-        noise is None. Without, it comes from the prior, `noise` being its standardised value.
+        noise is None. Without, it comes from the prior, `noise` being its standardised value, and
+        the posterior is None. The posterior is that of the standardised value, whose prior is
+        N(0, 1): divergences and ratios are the same there.
         """
         mean, spread = self.prior(x_BCHW).float().chunk(2, 1)
         prior = Posterior(mean, _log_deviation(spread))
         if features_BCHW is None:
             assert noise_BCHW is not None
-            z_BCHW, divergence = prior.sample(noise_BCHW), torch.zeros_like(mean)
-        else:
-            shift, spread = (
-                self.posterior(torch.cat([x_BCHW, features_BCHW], 1)).float().chunk(2, 1)
-            )
-            posterior = Posterior(mean + shift, prior.log_deviation + _log_deviation(spread))
-            z_BCHW = posterior.mean if noise_BCHW is None else posterior.sample(noise_BCHW)
-            divergence = posterior.divergence(mean, prior.log_deviation)
-        standard = (z_BCHW - mean) * (-prior.log_deviation).exp()
-        return x_BCHW + self.inject(z_BCHW), standard, divergence
+            return x_BCHW + self.inject(prior.sample(noise_BCHW)), noise_BCHW, None
+        shift, spread = self.posterior(torch.cat([x_BCHW, features_BCHW], 1)).float().chunk(2, 1)
+        log_ratio = _log_deviation(spread)
+        posterior = Posterior(mean + shift, prior.log_deviation + log_ratio)
+        z_BCHW = posterior.mean if noise_BCHW is None else posterior.sample(noise_BCHW)
+        moved, inverse = z_BCHW - mean, (-prior.log_deviation).exp()
+        standard, standardised = moved * inverse, Posterior(shift * inverse, log_ratio)
+        return x_BCHW + self.inject(z_BCHW), standard, standardised
 
 
 class Decoder(nn.Module):
@@ -172,19 +172,23 @@ class Decoder(nn.Module):
         z_BZ: torch.Tensor,
         noise: dict[str, torch.Tensor],
         features: dict[int, torch.Tensor],
-    ) -> tuple[torch.Tensor, list[torch.Tensor], list[torch.Tensor]]:
-        """Run from the top: pictures, the rungs' standardised latents, their divergences."""
+    ) -> tuple[torch.Tensor, list[torch.Tensor], list[Posterior]]:
+        """Run from the top: pictures, the rungs' standardised latents, the posteriors of these.
+
+        A rung without `features` takes its latent from the prior and has no posterior.
+        """
         x_BCHW = self.linear(z_BZ).unflatten(1, self.shape)
-        standards, divergences = [], []
+        standards, posteriors = [], []
         for side, stage in self.stages.items():
             x_BCHW = stage(x_BCHW)
             if side in self.rungs:
-                x_BCHW, standard, divergence = self.rungs[side](
+                x_BCHW, standard, posterior = self.rungs[side](
                     x_BCHW, noise.get(side), features.get(int(side))
                 )
                 standards.append(standard)
-                divergences.append(divergence)
-        return self.last(x_BCHW), standards, divergences
+                if posterior is not None:
+                    posteriors.append(posterior)
+        return self.last(x_BCHW), standards, posteriors
 
     def _split(self, code_BZ: torch.Tensor) -> list[torch.Tensor]:
         shapes = self.rung_shapes.values()

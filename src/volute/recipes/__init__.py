@@ -7,7 +7,7 @@ from typing import Any
 
 from volute.config import Config, merged, nearest
 from volute.errors import UsageError
-from volute.recipes import classify, gan, vae
+from volute.recipes import classify, extractor, gan, vae
 from volute.training.device import Device
 from volute.training.recipe import DataFacts, Recipe
 
@@ -25,6 +25,7 @@ KINDS = {
     "gan": Kind(gan.GanSettings, gan.PRESETS, gan.GanRecipe),
     "vae": Kind(vae.VaeSettings, vae.PRESETS, vae.VaeRecipe),
     "classify": Kind(classify.ClassifySettings, classify.PRESETS, classify.ClassifyRecipe),
+    "extractor": Kind(extractor.ExtractorSettings, extractor.PRESETS, extractor.ExtractorRecipe),
 }
 
 

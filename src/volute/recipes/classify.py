@@ -9,8 +9,6 @@ the model abstains are fitted on it. `benchmarks/classification.py` has the accu
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from pydantic import Field
@@ -23,6 +21,7 @@ from volute.recipes.calibration import calibrate
 from volute.training.augment import flip, turn
 from volute.training.device import Device
 from volute.training.ema import Average
+from volute.training.optimiser import adamw, set_rate
 from volute.training.randaugment import randaugment
 from volute.training.recipe import DataFacts, Draw, Exported, Graph, Held, Recipe, portable, seeded
 
@@ -100,7 +99,9 @@ class ClassifyRecipe(Recipe):
         self.network = device.place(network)
         self.modules = {"classifier": self.network}
         self.averages = {"classifier": Average(self.network, settings.ema_kimg * 1000)}
-        self.optimisers = {"classifier": _optimiser(self.network, settings)}
+        self.optimisers = {
+            "classifier": adamw(self.network.parameters(), settings.lr, settings.weight_decay)
+        }
         counts = torch.tensor(facts.counts, dtype=torch.float32, device=device.torch)
         self.weight = counts.mean() / counts if settings.balance else torch.ones_like(counts)
 
@@ -109,14 +110,14 @@ class ClassifyRecipe(Recipe):
     ) -> dict[str, float]:
         """Take one step on the cross entropy of augmented pictures."""
         settings, rng = self.settings, seeded(self.device.torch, self.seed, shown)
-        self._set_rate(progress)
+        optimiser = self.optimisers["classifier"]
+        set_rate(optimiser, settings.lr, progress, settings.lr_end, settings.warmup)
         pictures = flip(pictures, rng) if settings.flip else pictures
         pictures = turn(pictures, rng) if settings.turn else pictures
         if settings.operations:
             pictures = randaugment(pictures, settings.operations, settings.magnitude, rng)
         logits = self._score(self.network, pictures, shown)
         loss = F.cross_entropy(logits, labels, self.weight, label_smoothing=settings.smoothing)
-        optimiser = self.optimisers["classifier"]
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
@@ -170,18 +171,3 @@ class ClassifyRecipe(Recipe):
     def _held_logits(self, held: Held) -> tuple[torch.Tensor, torch.Tensor]:
         parts = [(self._averaged_logits(pictures), labels) for pictures, labels in held()]
         return torch.cat([logits for logits, _ in parts]), torch.cat([label for _, label in parts])
-
-    def _set_rate(self, progress: float) -> None:
-        cosine = 0.5 + 0.5 * math.cos(math.pi * min(progress, 1.0))
-        rise = min(1.0, (progress + 1e-3) / self.settings.warmup)
-        end = self.settings.lr_end
-        for group in self.optimisers["classifier"].param_groups:
-            group["lr"] = self.settings.lr * rise * (end + (1 - end) * cosine)
-
-
-def _optimiser(network: nn.Module, settings: ClassifySettings) -> torch.optim.Optimizer:
-    """Return AdamW that decays convolutions and the linear layer, not norms and biases."""
-    weights = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=settings.lr, weight_decay=settings.weight_decay, fused=True)

@@ -24,6 +24,7 @@ from volute.recipes.density import fit_mixture
 from volute.training.augment import flip
 from volute.training.device import Device
 from volute.training.ema import Average
+from volute.training.optimiser import set_rate
 from volute.training.recipe import DataFacts, Draw, Exported, Graph, Held, Recipe, portable, seeded
 
 
@@ -63,7 +64,7 @@ PRESETS: dict[str, dict[str, object]] = {
 }
 
 
-class _Pair(nn.Module):
+class Pair(nn.Module):
     """Encoder and decoder as one network, so that they share an optimiser and an average."""
 
     def __init__(self, settings: VaeSettings, facts: DataFacts) -> None:
@@ -82,7 +83,7 @@ class VaeRecipe(Recipe):
         super().__init__(settings, facts, device, seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.pair = _Pair(settings, facts)
+            self.pair = Pair(settings, facts)
         device.place(self.pair)
         self.modules = {"vae": self.pair}
         self.averages = {"vae": Average(self.pair, settings.ema_kimg * 1000)}
@@ -98,7 +99,7 @@ class VaeRecipe(Recipe):
         """Take one step on the negative evidence bound, in nats for each picture."""
         rng = seeded(self.device.torch, self.seed, shown)
         optimiser = self.optimisers["vae"]
-        self._set_rate(optimiser, progress)
+        set_rate(optimiser, self.settings.lr, progress, self.settings.lr_end)
         pictures = flip(pictures, rng) if self.settings.flip else pictures
         made, divergences = self._reconstruct(self.pair, pictures, rng)
         mean_square = (made - pictures).square().mean()
@@ -132,7 +133,7 @@ class VaeRecipe(Recipe):
 
     def export(self, draw: Draw, held: Held) -> Exported:
         """Fit the density of the top latent and give encoder and decoder."""
-        pair = cast(_Pair, portable(self._averaged()))
+        pair = cast(Pair, portable(self._averaged()))
         mixture = fit_mixture(self._codes(pair, draw), self.settings.components, seed=self.seed)
         size, channels = self.facts.size, self.facts.channels
         picture = torch.zeros(2, channels, size, size)
@@ -159,12 +160,12 @@ class VaeRecipe(Recipe):
             },
         )
 
-    def _averaged(self) -> _Pair:
+    def _averaged(self) -> Pair:
         network = self.averages["vae"].network
-        assert isinstance(network, _Pair)
+        assert isinstance(network, Pair)
         return network
 
-    def _codes(self, pair: _Pair, draw: Draw, count: int = 8192) -> np.ndarray:
+    def _codes(self, pair: Pair, draw: Draw, count: int = 8192) -> np.ndarray:
         """Sample the aggregate posterior of the top latent: [count, latent]."""
         rng = seeded(torch.device("cpu"), self.seed, 0xC0DE)
         codes = []
@@ -175,7 +176,7 @@ class VaeRecipe(Recipe):
         return np.concatenate(codes)
 
     def _reconstruct(
-        self, pair: _Pair, pictures: torch.Tensor, rng: torch.Generator
+        self, pair: Pair, pictures: torch.Tensor, rng: torch.Generator
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Return sampled reconstructions and the mean divergence of each group of latents."""
         with self.device.autocast():
@@ -186,15 +187,9 @@ class VaeRecipe(Recipe):
                 for side, shape in pair.decoder.rung_shapes.items()
             }
             made, _, lower = pair.decoder.descend(z_BZ, noise, features)
-        zero = torch.zeros_like(top.mean)
-        groups = [top.divergence(zero, zero), *lower]
+        zero = top.mean.new_zeros(())
+        groups = [posterior.divergence(zero, zero) for posterior in (top, *lower)]
         return made.float(), [group.flatten(1).sum(1).mean() for group in groups]
-
-    def _set_rate(self, optimiser: torch.optim.Optimizer, progress: float) -> None:
-        cosine = 0.5 + 0.5 * math.cos(math.pi * min(progress, 1.0))
-        end = self.settings.lr_end
-        for group in optimiser.param_groups:
-            group["lr"] = self.settings.lr * (end + (1 - end) * cosine)
 
 
 def _normal(shape: tuple[int, ...], rng: torch.Generator) -> torch.Tensor:

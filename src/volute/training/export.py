@@ -17,7 +17,6 @@ import onnx
 import onnxruntime
 import torch
 from safetensors.numpy import save as to_safetensors
-from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from volute.errors import VoluteError
@@ -32,7 +31,7 @@ def export_graphs(exported: Exported) -> tuple[dict[str, bytes], bytes]:
     tensors = dict(exported.tensors)
     models = {}
     for graph in exported.graphs:
-        models[graph.role] = to_onnx(graph.network, graph.inputs, graph.output)
+        models[graph.role] = to_onnx(graph)
         for name, value in graph.network.state_dict().items():
             tensors[f"{graph.role}.{name}"] = value.contiguous().numpy()
     tensors = _without_copies(tensors)
@@ -41,17 +40,20 @@ def export_graphs(exported: Exported) -> tuple[dict[str, bytes], bytes]:
     return {role: _share_weights(model, offsets) for role, model in models.items()}, weights
 
 
-def to_onnx(network: nn.Module, inputs: dict[str, torch.Tensor], output: str) -> onnx.ModelProto:
-    """Export for any batch size. `inputs` are examples by name, batch first."""
+def to_onnx(graph: Graph) -> onnx.ModelProto:
+    """Export for any batch size, and for any height and width where they are free."""
+    free = {0: torch.export.Dim.DYNAMIC}
+    if graph.free:
+        free |= {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         program = torch.onnx.export(
-            network,
-            tuple(inputs.values()),
-            input_names=list(inputs),
-            output_names=[output],
-            dynamic_shapes=tuple({0: torch.export.Dim.DYNAMIC} for _ in inputs),
+            graph.network,
+            tuple(graph.inputs.values()),
+            input_names=list(graph.inputs),
+            output_names=[graph.output],
+            dynamic_shapes=tuple(free for _ in graph.inputs),
             dynamo=True,
             external_data=False,
             optimize=False,
@@ -66,7 +68,8 @@ def parity(folder: Path, files: dict[str, str], graphs: list[Graph]) -> float:
 
     Relative to the largest value where that is over 1, as for a VAE's codes.
 
-    Random inputs at batch sizes 1 and 5, so that a batch frozen into the graph is found.
+    Random inputs at batch sizes 1 and 5, and where they are free at two sizes, so that a batch or
+    size frozen into the graph is found.
     """
     worst = 0.0
     for graph in graphs:
@@ -80,6 +83,13 @@ def parity(folder: Path, files: dict[str, str], graphs: list[Graph]) -> float:
             scale = max(1.0, float(np.abs(expected).max()))
             worst = max(worst, float(np.abs(made - expected).max()) / scale)
     return worst
+
+
+def drop_notes(model: onnx.ModelProto) -> None:
+    """Drop source lines and inferred shapes: no run reads them, and they tell where it was made."""
+    del model.metadata_props[:], model.graph.metadata_props[:], model.graph.value_info[:]
+    for node in model.graph.node:
+        del node.metadata_props[:]
 
 
 def check_parity(models: dict[str, bytes], weights: bytes, graphs: list[Graph]) -> float:
@@ -117,6 +127,8 @@ def _random_inputs(graph: Graph, batch: int) -> dict[str, torch.Tensor]:
     inputs = {}
     for name, example in graph.inputs.items():
         shape = (batch, *example.shape[1:])
+        if graph.free and batch > 1:
+            shape = (batch, shape[1], shape[2] // 2 + 3, shape[3] // 2 + 8)
         if example.is_floating_point():
             inputs[name] = torch.randn(shape, generator=rng)
         else:
@@ -125,15 +137,11 @@ def _random_inputs(graph: Graph, batch: int) -> dict[str, torch.Tensor]:
 
 
 def _without_copies(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Keep one of each set of equal tensors: a decoder may appear in two graphs."""
-    seen: set[tuple[str, tuple[int, ...], bytes]] = set()
+    """Keep one name of each tensor: the same network may stand in two graphs."""
     kept = {}
     for name, value in tensors.items():
-        mark = (str(value.dtype), value.shape, value.tobytes())
-        if value.size < 16 or mark not in seen:
-            kept[name] = value
-        seen.add(mark)
-    return kept
+        kept.setdefault((value.__array_interface__["data"][0], value.shape), (name, value))
+    return dict(kept.values())
 
 
 def _offsets(weights: bytes, tensors: dict[str, np.ndarray]) -> dict[bytes, tuple[int, int]]:
@@ -147,13 +155,8 @@ def _offsets(weights: bytes, tensors: dict[str, np.ndarray]) -> dict[bytes, tupl
 
 
 def _share_weights(model: onnx.ModelProto, offsets: dict[bytes, tuple[int, int]]) -> bytes:
-    """Point each initialiser that stands in the weights file there; small ones stay inside.
-
-    The exporter's notes (source lines, inferred shapes) are dropped: no run reads them.
-    """
-    del model.metadata_props[:], model.graph.metadata_props[:], model.graph.value_info[:]
-    for node in model.graph.node:
-        del node.metadata_props[:]
+    """Point each initialiser that stands in the weights file there; small ones stay inside."""
+    drop_notes(model)
     for tensor in model.graph.initializer:
         data = onnx.numpy_helper.to_array(tensor).tobytes()
         if len(data) < 256 or data not in offsets:

@@ -36,6 +36,8 @@ class Graph:
     network: nn.Module
     inputs: dict[str, torch.Tensor]
     output: str
+    free: bool = False
+    """Whether height and width are free too, from 8 px on."""
 
 
 @dataclass
@@ -44,8 +46,10 @@ class Exported:
 
     graphs: list[Graph]
     samples: torch.Tensor
-    """64 pictures [64, C, H, W] in [-1, 1] for the card."""
+    """A square number of pictures [N, C, H, W] in [-1, 1] for the card."""
     radius: int
+    side: int = 0
+    """Side in px of what the network takes or makes; 0: that of the pictures."""
     latent: int = 0
     density: int = 0
     labelled: bool = False

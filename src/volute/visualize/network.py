@@ -9,23 +9,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
-from safetensors.torch import load_file
 
-from volute import recipes
-from volute.engine.artefact import WEIGHTS, Artefact, open_artefact
-from volute.errors import UsageError, VoluteError
+from volute.engine.artefact import Artefact, open_artefact
+from volute.errors import UsageError
+from volute.nets.classifier import Classifier
+from volute.nets.extractor import Extractor, load_extractor
 from volute.nets.gan import Discriminator
 from volute.nets.vae import Encoder
+from volute.nets.weights import filled
+from volute.recipes.rebuild import pair_of, recipe_of
 from volute.training import checkpoint
-from volute.training.device import choose
-from volute.training.recipe import DataFacts, Recipe
 from volute.training.run import Run
 from volute.zoo import resolve
 
-PARTS = {"gan": "discriminator", "classify": "classifier", "vae": "encoder"}
+PARTS = {
+    "gan": "discriminator",
+    "classify": "classifier",
+    "vae": "encoder",
+    "extractor": "feature network",
+}
 Maps = Callable[[torch.Tensor], list[torch.Tensor]]
 Decide = Callable[[torch.Tensor], torch.Tensor]
 
@@ -36,11 +41,12 @@ class Visible:
 
     name: str
     part: str
-    """`classifier`, `discriminator` or `encoder`."""
+    """`classifier`, `discriminator`, `encoder` or `feature network`."""
     maps: Maps
     """Gives the features of each stage [B, C, H, W], from fine to coarse."""
     decide: Decide | None
-    """Gives the logits of `classes` [B, K] from the last stage's features; an encoder has none."""
+    """Gives the logits of `classes` [B, K] from the last stage's features; None where the network
+    decides nothing."""
     classes: tuple[str, ...]
     size: int
     channels: int
@@ -56,47 +62,27 @@ def open_network(ref: str | Path) -> Visible:
     artefact = open_artefact(resolve(ref))
     config = artefact.config
     kind = config.descriptor.kind
-    if not config.settings:
-        hint = "Export it anew from its run: volute export"
-        raise UsageError(f"{config.name} does not say how its network was built", hint)
     if kind not in PARTS:
         raise UsageError(f"{config.name} is a {kind}: its features cannot be shown")
     if kind == "gan":
         network = _discriminator(Path(ref), artefact)
     elif kind == "classify":
-        network = _filled(_recipe(artefact).modules["classifier"], artefact, "classifier.")
+        classifier = cast(Classifier, recipe_of(artefact).modules["classifier"])
+        network = filled(classifier, artefact, "classifier.")
+    elif kind == "vae":
+        network = pair_of(artefact).encoder
     else:
-        pair = _recipe(artefact).modules["vae"]
-        network = _filled(cast("Any", pair).encoder, artefact, "encoder.encoder.")
+        network = load_extractor(artefact.path)
     network.eval().requires_grad_(False)
     return Visible(
         config.name,
         PARTS[kind],
         network.maps,
-        None if isinstance(network, Encoder) else network.decide,
+        None if isinstance(network, Encoder | Extractor) else network.decide,
         config.classes or ("real",),
         config.descriptor.size,
         config.descriptor.channels,
     )
-
-
-def _recipe(artefact: Artefact) -> Recipe:
-    config = artefact.config
-    about, count = config.descriptor, len(config.classes)
-    settings = recipes.kind_of(about.kind).settings.make(config.settings)
-    facts = DataFacts(about.size, about.channels, count, pictures=1, counts=(2,) * count)
-    return recipes.create(about.kind, settings, facts, choose("cpu", "float32"))
-
-
-def _filled(network: Any, artefact: Artefact, prefix: str) -> Any:
-    tensors = load_file(artefact.path / WEIGHTS)
-    own = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
-    try:
-        network.load_state_dict(own)
-    except RuntimeError as error:
-        reason = "its weights do not fit its settings"
-        raise VoluteError(f"{artefact.path}: {reason}", "Export it anew from its run.") from error
-    return network
 
 
 def _discriminator(path: Path, artefact: Artefact) -> Discriminator:
@@ -106,7 +92,7 @@ def _discriminator(path: Path, artefact: Artefact) -> Discriminator:
             f"{artefact.config.name} holds a generator; its discriminator stays with the run",
             "Give the folder of the run: volute features runs/photos-1 picture.png",
         )
-    recipe = _recipe(artefact)
+    recipe = recipe_of(artefact)
     checkpoint.load(run.state, recipe)
     network = recipe.modules["discriminator"]
     if not isinstance(network, Discriminator):

@@ -1,0 +1,308 @@
+"""Measure generated pictures against real ones: what `volute.evaluate` and the command line call.
+
+Only features are held, never all pictures; those of real pictures are kept in the cache.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from volute.config import Config
+from volute.data import DataSettings, open_dataset
+from volute.errors import DataError, MissingExtraError, UsageError
+from volute.events import Emit, Note, Progress, silent
+from volute.handles import load
+from volute.handles.pictures import MODES, to_images
+from volute.handles.sampling import Sampler
+from volute.measure import evaluation
+from volute.measure.evaluation import Evaluation, Measured
+from volute.measure.features import (
+    FeatureExtractor,
+    OnnxExtractor,
+    cached_features,
+    open_extractor,
+)
+from volute.training import fid
+from volute.training.run import Run
+from volute.zoo import shipped
+
+if TYPE_CHECKING:
+    from volute.data import Dataset
+
+BLOCK = 512
+INCEPTION = "inception-v3"
+CODED = 1000
+"""Pictures on which bits per dimension are measured."""
+Agree = Callable[[str], bool]
+
+
+class _Settings(Config):
+    data: DataSettings = DataSettings()
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Rows `chosen` of pictures uint8 [N, H, W, C]."""
+
+    name: str
+    data: np.ndarray
+    chosen: np.ndarray
+
+    @classmethod
+    def drawn(cls, name: str, data: np.ndarray, count: int) -> Stored:
+        """Draw `count` pictures, or all, the same at each call: their features are cached."""
+        chosen = np.sort(np.random.default_rng(0).permutation(len(data))[:count])
+        return cls(name, data, chosen)
+
+    @property
+    def count(self) -> int:
+        """How many were drawn."""
+        return len(self.chosen)
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Yield them all, uint8 [b, H, W, C]."""
+        for start in range(0, self.count, BLOCK):
+            yield np.asarray(self.data[self.chosen[start : start + BLOCK]])
+
+    def pictures(self, rows: Sequence[int]) -> list[Image.Image]:
+        """Return some of them; only these are read."""
+        return to_images(np.asarray(self.data[self.chosen[list(rows)]])) if rows else []
+
+
+@dataclass(frozen=True)
+class Made:
+    """The first `count` samples of a model: they depend on the seed and their row alone."""
+
+    model: Sampler
+    count: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.model.info.name
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Yield them all, uint8 [b, H, W, C]."""
+        made = (np.asarray(image) for image, _ in self.model.stream(self.count, seed=self.seed))
+        while block := [picture for _, picture in zip(range(BLOCK), made, strict=False)]:
+            stacked = np.stack(block)
+            yield stacked[..., None] if stacked.ndim == 3 else stacked
+
+    def pictures(self, rows: Sequence[int]) -> list[Image.Image]:
+        """Return some of them, made again."""
+        labels = self.model.labels(self.count, seed=self.seed)
+        classes = None if labels is None else [int(label) for label in labels[list(rows)]]
+        latents = self.model.latents(self.count, seed=self.seed)[list(rows)]
+        return self.model.decode(latents, classes=classes)
+
+
+Pictures = Stored | Made
+"""A set of pictures that can be gone through, and of which some can be seen again."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """An evaluation with the two sets whose rows it names."""
+
+    samples: Pictures
+    real: Pictures
+    found: Evaluation
+
+
+def evaluate(
+    made: str | Path,
+    data: str | Path,
+    *,
+    extractor: str | Path = "eye",
+    n: int = 10_000,
+    seed: int = 0,
+    settings: dict[str, Any] | None = None,
+    agree: Agree = lambda text: False,
+    emit: Emit = silent,
+) -> Evaluation:
+    """Measure samples of a model, or pictures in a folder, against real pictures.
+
+    Args:
+        made: a shipped model, a run or an artefact folder of kind `gan` or `vae`; or a folder, zip,
+            tar or npz of generated pictures that have one size.
+        data: folder, zip, tar or npz of real pictures: those that the model learned from.
+        extractor: `eye`, which ships with volute; an ONNX file from `image` [n, 3, S, S] RGB in
+            [0, 1] to features [n, d]; or `inception-v3`, which is downloaded if `agree` says so.
+        n: how many samples to measure, against at most as many real pictures.
+        seed: of the samples and of the bootstrap.
+        settings: `{"data": {...}}`, how pictures are cut and coloured; by default as the model's
+            run had them.
+        agree: asked with the terms of a download; it returns whether to go on.
+        emit: gets an event for progress and remarks.
+
+    Raises:
+        UsageError: for too few pictures, another kind of model, or what is no extractor.
+        DataError: if the data cannot be used, or the generated pictures have several sizes.
+    """
+    return trial(
+        made, data, extractor=extractor, n=n, seed=seed, settings=settings, agree=agree, emit=emit
+    ).found
+
+
+def trial(
+    made: str | Path,
+    data: str | Path,
+    *,
+    extractor: str | Path,
+    n: int,
+    seed: int,
+    settings: dict[str, Any] | None,
+    agree: Agree,
+    emit: Emit,
+) -> Trial:
+    """Return what `evaluate` measures together with the pictures; arguments as there."""
+    given = settings or {}
+    samples, size, channels = _samples(made, n, seed, given, emit)
+    features = _extractor(extractor, agree)
+    real = Stored.drawn(
+        str(data), open_like(made, data, size, channels, given, emit), 2 * samples.count
+    )
+    evaluation.check_enough(samples.count, real.count)
+    real_features = _gather(lambda x: cached_features(features, x), real.blocks(), real, emit)
+    made_features = _gather(features, samples.blocks(), samples, emit)
+    found = evaluation.evaluate(made_features, real_features, features, seed)
+    if isinstance(samples, Made) and samples.model.info.descriptor.kind == "vae":
+        found = _with_bits(found, made, real, seed, emit)
+    return Trial(samples, real, found)
+
+
+def run_source(model: str | Path) -> Path | None:
+    """Return where the pictures of a run lie; None if `model` is no run, or they are gone."""
+    if not (Path(model) / "config.toml").is_file():
+        return None
+    source = Path(Run(Path(model)).config.source)
+    return source if source.exists() else None
+
+
+def open_like(
+    model: str | Path,
+    source: str | Path,
+    size: int,
+    channels: int,
+    settings: dict[str, Any],
+    emit: Emit = silent,
+) -> np.ndarray:
+    """Return pictures uint8 [N, size, size, channels], cut as those that `model` learned from.
+
+    A run knows how its pictures were cut and coloured; `settings` say it otherwise.
+
+    Raises:
+        UsageError: if they have another number of channels.
+    """
+    own: dict[str, Any] = {"mode": MODES[channels]}
+    if (Path(model) / "config.toml").is_file():
+        data = Run(Path(model)).config.data
+        own = {"crop": data.crop, "mode": data.mode}
+    pictures = open_source(source, size, {"data": own | settings.get("data", {})}, emit).pictures
+    if pictures.shape[-1] != channels:
+        raise UsageError(
+            f"{source} gives {pictures.shape[-1]} channels, the model has {channels}",
+            f"Set the colours: -s data.mode={MODES[channels]}",
+        )
+    return pictures
+
+
+def open_source(
+    source: str | Path, size: int | None, settings: dict[str, Any], emit: Emit
+) -> Dataset:
+    """Open pictures with the table `data` of `settings`."""
+    return open_dataset(Path(source), _Settings.make(settings).data, size, emit)
+
+
+def _samples(
+    made: str | Path, n: int, seed: int, settings: dict[str, Any], emit: Emit
+) -> tuple[Pictures, int, int]:
+    """Return what is measured, its side in px and its channels."""
+    path = Path(made)
+    marks = ("config.json", "config.toml", "model/config.json")
+    model = str(made) in shipped() or any((path / name).is_file() for name in marks)
+    if path.exists() and not model:
+        return _generated(path, n, settings, emit)
+    handle = load(made)
+    if not isinstance(handle, Sampler):
+        kind = handle.info.descriptor.kind
+        raise UsageError(f"{handle.info.name} makes no pictures: it is a {kind}")
+    about = handle.info.descriptor
+    return Made(handle, n, seed), about.size, about.channels
+
+
+def _generated(
+    path: Path, n: int, settings: dict[str, Any], emit: Emit
+) -> tuple[Pictures, int, int]:
+    dataset = open_source(path, None, settings, emit)
+    report = dataset.report
+    if report.smallest != report.largest:
+        small, large = (f"{width}x{height}" for width, height in (report.smallest, report.largest))
+        raise DataError(
+            f"the pictures in {path} have several sizes, from {small} to {large} px",
+            "Generated pictures are measured as they are: bring them to one size first.",
+        )
+    return Stored.drawn(str(path), dataset.pictures, n), dataset.size, dataset.channels
+
+
+def _extractor(ref: str | Path, agree: Agree) -> FeatureExtractor:
+    if str(ref) != INCEPTION:
+        return open_extractor(ref)
+    graph = fid.fid_graph(agree)
+    return OnnxExtractor(graph, INCEPTION, "FID", fid.INCEPTION.sha256)
+
+
+def _train_side(module: str) -> Any:
+    """Import a module that needs torch.
+
+    Raises:
+        MissingExtraError: where there is none.
+    """
+    from importlib import import_module
+
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "onnx", "onnxscript"):
+            raise
+        raise MissingExtraError(f"this measure needs {error.name}", "train") from error
+
+
+def _with_bits(
+    found: Evaluation, model: str | Path, real: Stored, seed: int, emit: Emit
+) -> Evaluation:
+    """Add bits per dimension, where there is torch."""
+    try:
+        likelihood = _train_side("volute.recipes.likelihood")
+    except MissingExtraError as error:
+        emit(Note("note", f"bits per dimension left out: {error.what}. {error.hint}"))
+        return found
+    pictures = np.asarray(real.data[real.chosen[:: max(1, real.count // CODED)][:CODED]])
+    value, low, high = likelihood.bits_per_dimension(model, pictures, seed)
+    measured = Measured("bits per dimension", value, low, high, None, "lower")
+    return dataclasses.replace(found, measures=(*found.measures, measured))
+
+
+def _gather(
+    extract: Callable[[np.ndarray], np.ndarray],
+    blocks: Iterable[np.ndarray],
+    of: Pictures,
+    emit: Emit,
+) -> np.ndarray:
+    """Return the features of all blocks."""
+    parts, done, start = [], 0, time.perf_counter()
+    for block in blocks:
+        parts.append(extract(block))
+        done += len(block)
+        spent = time.perf_counter() - start
+        emit(Progress(done, done / of.count, done / spent, spent * (of.count / done - 1)))
+    return np.concatenate(parts)

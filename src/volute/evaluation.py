@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from volute.config import Config
-from volute.data import DataSettings, open_dataset
-from volute.errors import DataError, MissingExtraError, UsageError
+from volute.config import Config, merged
+from volute.data import DataSettings, common_side, open_dataset
+from volute.errors import MissingExtraError, UsageError, VoluteError
 from volute.events import Emit, Note, Progress, silent
 from volute.handles import load
 from volute.handles.pictures import MODES, to_images
@@ -59,8 +59,7 @@ class Stored:
     @classmethod
     def drawn(cls, name: str, data: np.ndarray, count: int) -> Stored:
         """Draw `count` pictures, or all, the same at each call: their features are cached."""
-        chosen = np.sort(np.random.default_rng(0).permutation(len(data))[:count])
-        return cls(name, data, chosen)
+        return cls(name, data, np.random.default_rng(0).permutation(len(data))[:count])
 
     @property
     def count(self) -> int:
@@ -129,15 +128,16 @@ def evaluate(
     agree: Agree = lambda text: False,
     emit: Emit = silent,
 ) -> Evaluation:
-    """Measure samples of a model, or pictures in a folder, against real pictures.
+    """Measure samples of a model, or pictures made elsewhere, against real pictures.
 
     Args:
         made: a shipped model, a run or an artefact folder of kind `gan` or `vae`; or a folder, zip,
-            tar or npz of generated pictures that have one size.
+            tar or npz of generated pictures, squares of one size (`./name` where a shipped model
+            has that name).
         data: folder, zip, tar or npz of real pictures: those that the model learned from.
-        extractor: `eye`, which ships with volute; an ONNX file from `image` [n, 3, S, S] RGB in
-            [0, 1] to features [n, d]; or `inception-v3`, which is downloaded if `agree` says so.
-        n: how many samples to measure, against at most as many real pictures.
+        extractor: as in `open_features`.
+        n: how many samples to measure, against as many real pictures; fewer if there are not twice
+            as many real ones. Copies are searched among 2n real pictures.
         seed: of the samples and of the bootstrap.
         settings: `{"data": {...}}`, how pictures are cut and coloured; by default as the model's
             run had them.
@@ -146,35 +146,52 @@ def evaluate(
 
     Raises:
         UsageError: for too few pictures, another kind of model, or what is no extractor.
-        DataError: if the data cannot be used, or the generated pictures have several sizes.
+        DataError: if the data cannot be used, or generated pictures are not squares of one size.
     """
-    return trial(
-        made, data, extractor=extractor, n=n, seed=seed, settings=settings, agree=agree, emit=emit
-    ).found
+    features = open_features(extractor, agree)
+    return trial(made, data, features, n=n, seed=seed, settings=settings or {}, emit=emit).found
+
+
+def open_features(extractor: str | Path, agree: Agree) -> FeatureExtractor:
+    """Open an extractor.
+
+    Args:
+        extractor: `eye`, which ships with volute, or another model of kind `extractor`; an ONNX
+            file from `image` [n, 3, S, S] RGB in [0, 1] to features [n, d]; or `inception-v3`,
+            which is downloaded if `agree` says so, and on which the distance is an FID.
+        agree: asked with the terms of the download.
+    """
+    if str(extractor) != INCEPTION:
+        return open_extractor(extractor)
+    return OnnxExtractor(fid.fid_graph(agree), INCEPTION, "FID", fid.INCEPTION.sha256)
 
 
 def trial(
     made: str | Path,
     data: str | Path,
+    features: FeatureExtractor,
     *,
-    extractor: str | Path,
     n: int,
     seed: int,
-    settings: dict[str, Any] | None,
-    agree: Agree,
+    settings: dict[str, Any],
     emit: Emit,
 ) -> Trial:
     """Return what `evaluate` measures together with the pictures; arguments as there."""
-    given = settings or {}
-    samples, size, channels = _samples(made, n, seed, given, emit)
-    features = _extractor(extractor, agree)
-    real = Stored.drawn(
-        str(data), open_like(made, data, size, channels, given, emit), 2 * samples.count
-    )
-    evaluation.check_enough(samples.count, real.count)
-    real_features = _gather(lambda x: cached_features(features, x), real.blocks(), real, emit)
-    made_features = _gather(features, samples.blocks(), samples, emit)
-    found = evaluation.evaluate(made_features, real_features, features, seed)
+    _Settings.make(settings)
+    if _is_model(made):
+        handle = _sampler(made)
+        about = handle.info.descriptor
+        pictures = open_like(made, data, about.size, about.channels, settings, emit)
+        count = min(n, len(pictures) // 2)
+        samples: Pictures = Made(handle, count, seed)
+    else:
+        generated, pictures = _both(Path(made), data, settings, emit)
+        count = min(n, len(pictures) // 2, len(generated))
+        samples = Stored.drawn(str(made), generated, count)
+    evaluation.check_enough(count, len(pictures))
+    real = Stored.drawn(str(data), pictures, 2 * n)
+    real_features = _gather(lambda x: cached_features(features, x), real, emit)
+    found = evaluation.evaluate(_gather(features, samples, emit), real_features, features, seed)
     if isinstance(samples, Made) and samples.model.info.descriptor.kind == "vae":
         found = _with_bits(found, made, real, seed, emit)
     return Trial(samples, real, found)
@@ -207,7 +224,7 @@ def open_like(
     if (Path(model) / "config.toml").is_file():
         data = Run(Path(model)).config.data
         own = {"crop": data.crop, "mode": data.mode}
-    pictures = open_source(source, size, {"data": own | settings.get("data", {})}, emit).pictures
+    pictures = open_source(source, size, merged({"data": own}, settings), emit).pictures
     if pictures.shape[-1] != channels:
         raise UsageError(
             f"{source} gives {pictures.shape[-1]} channels, the model has {channels}",
@@ -223,42 +240,35 @@ def open_source(
     return open_dataset(Path(source), _Settings.make(settings).data, size, emit)
 
 
-def _samples(
-    made: str | Path, n: int, seed: int, settings: dict[str, Any], emit: Emit
-) -> tuple[Pictures, int, int]:
-    """Return what is measured, its side in px and its channels."""
+def _is_model(made: str | Path) -> bool:
     path = Path(made)
     marks = ("config.json", "config.toml", "model/config.json")
-    model = str(made) in shipped() or any((path / name).is_file() for name in marks)
-    if path.exists() and not model:
-        return _generated(path, n, settings, emit)
+    known = str(made) in shipped() or any((path / name).is_file() for name in marks)
+    return known or not path.exists()
+
+
+def _sampler(made: str | Path) -> Sampler:
     handle = load(made)
     if not isinstance(handle, Sampler):
         kind = handle.info.descriptor.kind
         raise UsageError(f"{handle.info.name} makes no pictures: it is a {kind}")
-    about = handle.info.descriptor
-    return Made(handle, n, seed), about.size, about.channels
+    return handle
 
 
-def _generated(
-    path: Path, n: int, settings: dict[str, Any], emit: Emit
-) -> tuple[Pictures, int, int]:
-    dataset = open_source(path, None, settings, emit)
-    report = dataset.report
-    if report.smallest != report.largest:
-        small, large = (f"{width}x{height}" for width, height in (report.smallest, report.largest))
-        raise DataError(
-            f"the pictures in {path} have several sizes, from {small} to {large} px",
-            "Generated pictures are measured as they are: bring them to one size first.",
-        )
-    return Stored.drawn(str(path), dataset.pictures, n), dataset.size, dataset.channels
+def _both(
+    made: Path, data: str | Path, settings: dict[str, Any], emit: Emit
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return generated and real pictures of one size and mode; nothing is left out of either.
 
-
-def _extractor(ref: str | Path, agree: Agree) -> FeatureExtractor:
-    if str(ref) != INCEPTION:
-        return open_extractor(ref)
-    graph = fid.fid_graph(agree)
-    return OnnxExtractor(graph, INCEPTION, "FID", fid.INCEPTION.sha256)
+    A generator that makes the same picture twice, or an empty one, is to be measured with it.
+    """
+    side = common_side(made)
+    over = merged(settings, {"data": {"keep": True}})
+    generated = open_source(made, side, over, emit)
+    for line in generated.report.left_out_lines():
+        emit(Note("note", f"left out{line}"))
+    mode = {"data": {"mode": generated.report.mode, "crop": "centre"}}
+    return generated.pictures, open_source(data, side, merged(mode, over), emit).pictures
 
 
 def _train_side(module: str) -> Any:
@@ -280,29 +290,28 @@ def _train_side(module: str) -> Any:
 def _with_bits(
     found: Evaluation, model: str | Path, real: Stored, seed: int, emit: Emit
 ) -> Evaluation:
-    """Add bits per dimension, where there is torch."""
+    """Add bits per dimension where they can be measured; where not, say why."""
+    emit(Note("note", "bits per dimension mean most on pictures that it has not learned from"))
+    pictures = np.asarray(real.data[real.chosen[:CODED]])
     try:
         likelihood = _train_side("volute.recipes.likelihood")
-    except MissingExtraError as error:
-        emit(Note("note", f"bits per dimension left out: {error.what}. {error.hint}"))
+        value, low, high = likelihood.bits_per_dimension(model, pictures, seed)
+    except VoluteError as error:
+        emit(Note("note", f"bits per dimension are left out: {error.what}. {error.hint}"))
         return found
-    pictures = np.asarray(real.data[real.chosen[:: max(1, real.count // CODED)][:CODED]])
-    value, low, high = likelihood.bits_per_dimension(model, pictures, seed)
     measured = Measured("bits per dimension", value, low, high, None, "lower")
     return dataclasses.replace(found, measures=(*found.measures, measured))
 
 
 def _gather(
-    extract: Callable[[np.ndarray], np.ndarray],
-    blocks: Iterable[np.ndarray],
-    of: Pictures,
-    emit: Emit,
+    extract: Callable[[np.ndarray], np.ndarray], pictures: Pictures, emit: Emit
 ) -> np.ndarray:
-    """Return the features of all blocks."""
+    """Return the features of all pictures, a block at a time."""
     parts, done, start = [], 0, time.perf_counter()
-    for block in blocks:
+    for block in pictures.blocks():
         parts.append(extract(block))
         done += len(block)
         spent = time.perf_counter() - start
-        emit(Progress(done, done / of.count, done / spent, spent * (of.count / done - 1)))
+        left = spent * (pictures.count / done - 1)
+        emit(Progress(done, done / pictures.count, done / spent, left))
     return np.concatenate(parts)

@@ -71,6 +71,8 @@ def train(
     values = dict(settings or {})
     recipes.kind_of(kind)
     common = {key: values.pop(key) for key in COMMON if key in values}
+    checked = recipes.resolve_settings(kind, "tiny" if preset == "auto" else preset, values)
+    values = {key: getattr(checked, key) for key in values}
     asked = RunConfig.make(
         {
             "kind": kind,
@@ -84,7 +86,6 @@ def train(
             "settings": values,
         }
     )
-    recipes.resolve_settings(kind, "tiny" if preset == "auto" else preset, values)
     _check_free(out)
     chosen = choose(device, asked.precision, asked.threads)
     dataset = data.open_dataset(Path(source), asked.data, size, emit)
@@ -107,6 +108,7 @@ def train(
             f"{kind} holds out pictures, but tiles of one picture would lie on both sides",
             "Leave out -s data.crop=tiles, or cut the tiles into files and sort them yourself.",
         )
+    recipe.prepare()
     run = Run(new_run(Path("runs"), run_name(Path(source))) if out is None else Path(out))
     config.write(run.path / "config.toml")
     write_text(run.path / "data.txt", dataset.report.text())
@@ -153,6 +155,7 @@ def resume(
     config = config.model_copy(update={"hardware": chosen.say()})
     dataset = _same_data(run, config, emit)
     recipe = _recipe(config, dataset, chosen)
+    recipe.prepare()
     loop = Loop(run, config, recipe, dataset, emit, stop)
     config.write(run.path / "config.toml")
     return _go(loop)

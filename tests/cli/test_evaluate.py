@@ -81,7 +81,39 @@ def test_pictures_made_elsewhere_are_measured_too(folder: Path, command: Command
     Image.fromarray(np.zeros((20, 16), np.uint8)).save(made / "other.png")
     refused = command("evaluate", "made", "real.npz", "--extractor", "own/trunk.onnx")
     assert refused.code == 4
-    assert "have several sizes, from 16x16 to 16x20 px" in refused.err
+    assert "are not squares of one size: 16x16 px (000.png), 16x20 px (other.png)" in refused.err
+
+
+def test_a_generator_that_repeats_itself_is_measured_with_its_repetitions(
+    folder: Path, command: Command
+) -> None:
+    rng = np.random.default_rng(1)
+    blocks = rng.integers(0, 256, (550, 3, 3), np.uint8)
+    pictures = np.kron(blocks, np.ones((11, 11), np.uint8))  # 33 px, which cannot be trained
+    several = pictures[:150]
+    one = np.repeat(several[:1], 150, 0)
+    one[100:] = 7  # and blank ones
+    np.savez("several.npz", x=several)
+    np.savez("one.npz", x=one)
+    np.savez("more.npz", x=pictures[150:])
+    found = {}
+    for name in ("several", "one"):
+        words = (f"{name}.npz", "more.npz", "--extractor", "own/trunk.onnx", "--json")
+        done = command("evaluate", *words)
+        assert done.code == 0, done.err
+        values = json.loads(done.out)
+        assert values["n"] == 150
+        found[name] = {measure["name"]: measure["value"] for measure in values["measures"]}
+    assert found["several"]["Vendi score"] > found["one"]["Vendi score"] + 0.2
+    assert found["one"]["coverage"] < 0.2 < found["several"]["coverage"]
+
+
+def test_settings_that_cannot_be_are_refused(folder: Path, command: Command) -> None:
+    words = ("evaluate", "gan", "real.npz", "--extractor", "own/trunk.onnx")
+    for setting in ("data=5", "typo=1", "data.modes=L"):
+        assert command(*words, "-s", setting).code == 2
+    for count in ("-5", "0"):
+        assert "At least 100 samples" in command(*words, "-n", count).err
 
 
 def test_the_shipped_extractor_is_the_default_and_names_the_distance(
@@ -110,13 +142,23 @@ def test_a_vae_has_bits_per_dimension(command: Command, tmp_path: Path) -> None:
     pictures, _ = shapes(300)
     np.savez("shapes.npz", x_train=pictures)
     train("vae", "shapes.npz", kimg=0.5, out="vae", settings=TINY["vae"])
-    done = command("evaluate", "vae", "shapes.npz", "-n", "100", "--json")
+    make_extractor(tmp_path / "trunk.onnx")
+    words = (
+        "evaluate",
+        "vae",
+        "shapes.npz",
+        "-n",
+        "100",
+        "--extractor",
+        str(tmp_path / "trunk.onnx"),
+    )
+    done = command(*words, "--json")
     assert done.code == 0, done.err
     bits = json.loads(done.out)["measures"][-1]
     assert bits["name"] == "bits per dimension"
     assert 0 < bits["low"] <= bits["value"] <= bits["high"] < 20
     assert bits["floor"] is None
-    assert " -  " in command("evaluate", "vae", "shapes.npz", "-n", "100").out
+    assert " -  " in command(*words).out
 
 
 @pytest.fixture
@@ -162,9 +204,28 @@ def test_a_pair_that_cannot_be_compared_is_named_and_the_others_are_done(
     Path("restored/c.png").write_bytes(b"not a picture")
     refused = command("evaluate", "restored", "originals", "--pairs")
     assert refused.code == 2
-    assert "originals has no picture named as restored/c" in refused.err
+    assert "originals has no picture named as restored/c.png" in refused.err
     refused = command("evaluate", "restored/a.png", "originals", "--pairs")
     assert "restored/a.png is not a folder" in refused.err
+    refused = command("evaluate", "restored", "originals", "--pairs", "-o", "page")
+    assert "--pairs takes neither -o nor -s" in refused.err
+    refused = command("evaluate", "restored", "originals", "--pairs", "--extractor", "x.onnx")
+    assert "x.onnx gives no perceptual distance" in refused.err
+
+
+def test_pairs_lie_in_subfolders_beside_other_files(pairs: Path, command: Command) -> None:
+    for folder in ("restored", "originals"):
+        (pairs / folder / "more").mkdir()
+        shutil.copy(pairs / folder / "a.png", pairs / folder / "more" / "a.png")
+    for name in (".DS_Store", "notes.txt", ".hidden.png"):
+        Path("restored", name).write_bytes(b"")
+    done = command("evaluate", "restored", "originals", "--pairs", "--json")
+    assert done.code == 0, done.err
+    names = [json.loads(line)["picture"] for line in done.out.splitlines()]
+    assert names == ["a", "b", "more/a"]
+    shutil.copy("restored/a.png", "restored/a.jpg")
+    refused = command("evaluate", "restored", "originals", "--pairs")
+    assert "restored/a.jpg and restored/a.png have the same name" in refused.err
 
 
 def test_from_python_it_is_the_same(folder: Path) -> None:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from conftest import real_data
+from make_artefact import make_extractor
 from volute.errors import UsageError, VoluteError
 from volute.measure.features import OnnxExtractor, cached_features
 from volute.measure.frechet import frechet_distance
@@ -90,3 +91,15 @@ def test_a_file_that_is_no_extractor_is_refused(tmp_path: Path) -> None:
     broken.write_bytes(b"not a graph")
     with pytest.raises(VoluteError, match="not a graph"):
         OnnxExtractor(broken)
+
+
+def test_the_hash_is_of_the_weights_too_where_they_lie_beside_the_graph(tmp_path: Path) -> None:
+    path = make_extractor(tmp_path / "trunk.onnx")
+    before = OnnxExtractor(path).sha256
+    (tmp_path / "unrelated.txt").write_text("of no matter")
+    assert OnnxExtractor(path).sha256 == before
+    weights = tmp_path / "weights.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-4:] = bytes(4)
+    weights.write_bytes(content)
+    assert OnnxExtractor(path).sha256 != before

@@ -17,6 +17,7 @@ from volute.handles import Extractor
 from volute.jobs import resume, train
 from volute.measure.features import open_extractor
 from volute.nets.extractor import load_extractor
+from volute.recipes.extractor import _some
 from volute.training.run import Run, read_log
 from volute.visualize.network import open_network
 
@@ -36,7 +37,7 @@ def settings(folder: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def run(folder: Path, settings: dict[str, Any]) -> Run:
     source = folder / "discs.npz"
-    return train("extractor", source, size=128, kimg=0.2, out=folder / "run", settings=settings)
+    return train("extractor", source, size=128, kimg=0.12, out=folder / "run", settings=settings)
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +74,10 @@ def test_stopped_and_resumed_equals_uninterrupted(
 ) -> None:
     stops = iter([False] * 10 + [True])
     part = train(
-        "extractor", folder / "discs.npz", size=128, kimg=0.2, out=folder / "part",
+        "extractor", folder / "discs.npz", size=128, kimg=0.12, out=folder / "part",
         settings=settings, stop=lambda: next(stops),
     )  # fmt: skip
-    assert part.metrics["shown"] < 200
+    assert part.metrics["shown"] < 120
     resume(part.path)
     weights = "model/weights.safetensors"
     assert (part.path / weights).read_bytes() == (run.path / weights).read_bytes()
@@ -104,7 +105,8 @@ def test_its_stages_can_be_shown(run: Run) -> None:
         ({"spatial_teacher": ""}, "needs the setting spatial_teacher"),
         ({"global_teacher": ""}, "needs the setting global_teacher"),
         ({"global_features": 7}, "gives 24 numbers a picture"),
-        ({"spatial_teacher": "nowhere.safetensors"}, "does not hold this network"),
+        ({"spatial_teacher": "nowhere.safetensors"}, "there is no file .*nowhere.safetensors"),
+        ({"spatial_teacher": __file__}, "does not hold this network"),
     ],
 )
 def test_teachers_that_cannot_teach_are_refused(
@@ -115,6 +117,27 @@ def test_teachers_that_cannot_teach_are_refused(
             "extractor", folder / "discs.npz", size=128, kimg=0.01, out=tmp_path / "run",
             settings=settings | change,
         )  # fmt: skip
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_goes_on_from_another_folder(
+    folder: Path, settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder / "teachers")
+    named = settings | {"spatial_teacher": "vgg.safetensors", "global_teacher": "trunk.onnx"}
+    run = train(
+        "extractor", folder / "discs.npz", size=128, kimg=0.004, out=tmp_path / "run",
+        settings=named,
+    )  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    assert resume(run.path, kimg=0.008).metrics["shown"] == 8
+
+
+@pytest.mark.parametrize("batch", [8, 16, 30])
+def test_spatial_features_are_compared_on_every_sort_of_picture(batch: int) -> None:
+    before, after = _some(torch.arange(2 * batch)).chunk(2)
+    assert {min(2, int(row) // (batch // 3)) for row in before} == {0, 1, 2}
+    assert torch.equal(after, before + batch)
 
 
 def test_grey_or_small_pictures_are_refused(

@@ -12,6 +12,7 @@ import typer
 
 from volute.cli.data import Set
 from volute.cli.sample import AsJson, Overwrite, Seed
+from volute.errors import UsageError
 
 if TYPE_CHECKING:
     from volute.evaluation import Trial
@@ -75,26 +76,21 @@ def evaluate(
     from volute.config import parse_settings
 
     if pairs:
+        if out or set_:
+            raise UsageError("--pairs takes neither -o nor -s", "Keep its lines: --json > FILE")
         paired.tell(Path(made), data, extractor, as_json)
         return
     folder = choose_folder(out, "", overwrite) if out else None
+    settings = parse_settings(set_ or [])
+    features = evaluation.open_features(extractor, _agree)
     with live() as emit:
-        trial = evaluation.trial(
-            made,
-            data,
-            extractor=extractor,
-            n=n,
-            seed=seed,
-            settings=parse_settings(set_ or []),
-            agree=_agree,
-            emit=emit,
-        )
+        trial = evaluation.trial(made, data, features, n=n, seed=seed, settings=settings, emit=emit)
     found = trial.found
     if folder:
         write_report(folder, trial)
     if as_json:
         values = dataclasses.asdict(found) | {"biased": found.biased, "model": trial.samples.name}
-        typer.echo(json.dumps(values, indent=2))
+        typer.echo(json.dumps(values, indent=2, allow_nan=False))
         return
     _tell(trial)
     if folder:

@@ -15,7 +15,7 @@ import typer
 from volute.errors import DataError, UsageError, printable
 
 if TYPE_CHECKING:
-    from volute.handles import Comparison
+    from volute.handles import Comparison, Extractor
 
 COLUMNS = ("picture", "PSNR dB", "SSIM", "MS-SSIM", "perceptual distance")
 
@@ -27,11 +27,8 @@ def tell(made: Path, originals: Path, extractor: str, as_json: bool) -> None:
         Exit: with code 1 if some could not be compared; the others are.
     """
     from volute.cli.models import show
-    from volute.handles import Extractor, load
 
-    handle = load(extractor)
-    if not isinstance(handle, Extractor):
-        raise UsageError(f"{handle.info.name} is no extractor", "Leave --extractor out for eye.")
+    handle = _extractor(extractor)
     found: dict[str, Comparison] = {}
     failed = 0
     for name, pair in matched(made, originals):
@@ -52,11 +49,21 @@ def tell(made: Path, originals: Path, extractor: str, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
+def _extractor(ref: str) -> Extractor:
+    from volute.handles import Extractor, load
+
+    hint = "Leave --extractor out for eye, or name a model of your own: volute train extractor"
+    handle = None if ref == "inception-v3" or ref.endswith(".onnx") else load(ref)
+    if not isinstance(handle, Extractor):
+        raise UsageError(f"{ref} gives no perceptual distance: pairs need an extractor", hint)
+    return handle
+
+
 def matched(made: Path, originals: Path) -> list[tuple[str, tuple[Path, Path]]]:
-    """Return the pairs: two files, or the files of the same name but for the ending.
+    """Return the pairs: two files, or the pictures of the same name but for the ending.
 
     Raises:
-        UsageError: if a picture has no original, or there is none at all.
+        UsageError: if a picture has no original, two have the same name, or there is none at all.
     """
     if made.is_file() and originals.is_file():
         return [(made.name, (made, originals))]
@@ -65,19 +72,33 @@ def matched(made: Path, originals: Path) -> list[tuple[str, tuple[Path, Path]]]:
     if lonely:
         more = f" and {len(lonely) - 1} more" if lonely[1:] else ""
         raise UsageError(
-            f"{originals} has no picture named as {made / lonely[0]}{more}",
+            f"{originals} has no picture named as {ours[lonely[0]]}{more}",
             "Pairs have the same name, but for the ending.",
         )
     return [(name, (ours[name], theirs[name])) for name in sorted(ours)]
 
 
 def _by_name(folder: Path) -> dict[str, Path]:
+    from volute.data.entry import is_junk
+    from volute.data.gather import SUFFIXES
+
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", "Give two pictures or two folders.")
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    if not files:
-        raise UsageError(f"{folder} is an empty folder")
-    return {str(path.relative_to(folder).with_suffix("")): path for path in files}
+    found: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if path.suffix.lower() not in SUFFIXES or is_junk(name.as_posix()):
+            continue
+        key = name.with_suffix("").as_posix()
+        if key in found:
+            raise UsageError(
+                f"{found[key]} and {path} have the same name",
+                "Which of them is meant? Keep one ending in each folder.",
+            )
+        found[key] = path
+    if not found:
+        raise UsageError(f"{folder} holds no pictures")
+    return found
 
 
 def _row(name: str, one: Comparison) -> tuple[str, ...]:

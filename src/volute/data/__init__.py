@@ -1,6 +1,6 @@
 """Data for training: a person's files in, packed pictures and their report out."""
 
-from volute.data.check import open_dataset
+from volute.data.check import common_side, open_dataset
 from volute.data.dataset import Dataset
 from volute.data.report import Report
 from volute.data.sampler import Sampler, split
@@ -13,6 +13,7 @@ __all__ = [
     "Report",
     "Sampler",
     "check_size",
+    "common_side",
     "open_dataset",
     "split",
     "valid_sizes",

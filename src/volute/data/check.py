@@ -56,7 +56,7 @@ def open_dataset(source: Path, settings: DataSettings, size: int | None, emit: E
         UsageError: a size that cannot be trained, or settings that do not fit.
         VoluteError: the cache cannot be written.
     """
-    if size is not None:
+    if size is not None and not settings.keep:
         check_size(size)
     found = open_source(source, settings.labels)
     with _cache_errors():
@@ -74,6 +74,33 @@ def open_dataset(source: Path, settings: DataSettings, size: int | None, emit: E
     now = {"source": str(source), "usual_side": known.usual_side if size is None else 0}
     report = dataset.report.model_copy(update=now)
     return replace(dataset, report=report)
+
+
+def common_side(source: Path) -> int:
+    """Return the side in px of pictures that are squares of one size.
+
+    Raises:
+        DataError: if they are not, or there are none.
+    """
+    sizes: dict[tuple[int, int], str] = {}
+    for entry in open_source(source, labels=True).entries():
+        content = entry.content
+        if isinstance(content, np.ndarray):
+            sizes.setdefault((content.shape[1], content.shape[0]), entry.name)
+            break  # rows of one array: all the same
+        if not isinstance(content, DataError):
+            with contextlib.suppress(PictureError):
+                sizes.setdefault(picture_size(content), entry.name)
+    if not sizes:
+        raise DataError(f"{source} holds no pictures")
+    said = ", ".join(f"{w}x{h} px ({name})" for (w, h), name in list(sizes.items())[:3])
+    ((width, height), _), *others = sizes.items()
+    if others or width != height:
+        raise DataError(
+            f"the pictures in {source} are not squares of one size: {said}",
+            "They are measured as they are: bring them to one square size first.",
+        )
+    return width
 
 
 def _key(content: str, settings: DataSettings, size: int) -> str:

@@ -30,8 +30,8 @@ from volute.media.photo import NOT_A_PICTURE, PictureError
 
 _BLOCK = 256
 _TICK_S = 0.5
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".jp2")
-_SUFFIXES += (".heic", ".heif", ".svg", ".psd", ".tga", ".dng", ".cr2", ".nef", ".arw", ".ico")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".jp2")
+SUFFIXES += (".heic", ".heif", ".svg", ".psd", ".tga", ".dng", ".cr2", ".nef", ".arw", ".ico")
 
 
 class Scratch:
@@ -164,6 +164,6 @@ def _progress(done: int, total: int, passed_s: float) -> Progress:
 
 def _left_out(entry: Entry, error: DataError) -> LeftOut:
     reason = error.reason if isinstance(error, PictureError) else error.what
-    known = entry.name.lower().endswith(_SUFFIXES)
+    known = entry.name.lower().endswith(SUFFIXES)
     other = reason == NOT_A_PICTURE and not known
     return LeftOut(name=entry.name, kind="other" if other else "unreadable", reason=reason)

@@ -41,7 +41,7 @@ def build(source: Source, settings: DataSettings, size: int, emit: Emit, folder:
         labelling = _labelling(found, settings)
         writer = Writer(folder, (size, size, CHANNELS[mode]))
         try:
-            kept = _Sieve(found, labelling, settings.crop == "tiles").write(scratch, mode, writer)
+            kept = _Sieve(found, labelling, settings).write(scratch, mode, writer)
             _refuse_few(source, found, len(kept))
             classes, labels = _number_classes(labelling, found, kept)
             report = Report(
@@ -89,8 +89,9 @@ def _labelling(found: Found, settings: DataSettings) -> Labelling:
 class _Sieve:
     """Decides square by square what is packed."""
 
-    def __init__(self, found: Found, labelling: Labelling, tiles: bool) -> None:
-        self._found, self._labelling, self._tiles = found, labelling, tiles
+    def __init__(self, found: Found, labelling: Labelling, settings: DataSettings) -> None:
+        self._found, self._labelling = found, labelling
+        self._tiles, self._all = settings.crop == "tiles", settings.keep
         self._seen: dict[bytes, int] = {}
 
     def write(self, scratch: Scratch, mode: Mode, writer: Writer) -> list[int]:
@@ -106,6 +107,8 @@ class _Sieve:
         return kept
 
     def _keeps(self, index: int, square: np.ndarray, empty: bool) -> bool:
+        if self._all:
+            return True
         if self._labelling.labels[self._found.owners[index]] is None:
             hint = "lies beside the class folders (to use it: -s data.labels=false)"
             return self._leave_out(index, "without class", hint)

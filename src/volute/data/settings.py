@@ -18,3 +18,5 @@ class DataSettings(Config):
     """Names of the numbered labels 0, 1, 2, ... of an npz file."""
     labels: bool = True
     """Use subfolders, or the labels of an npz file, as classes."""
+    keep: bool = False
+    """Leave nothing out but what cannot be read, at any size: to be measured, not learned from."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -12,11 +13,11 @@ from volute.errors import UsageError
 from volute.handles.handle import Handle
 from volute.handles.pictures import Picture, Pictures, opened
 from volute.measure import pairs
-from volute.measure.features import open_extractor
+from volute.measure.features import OnnxExtractor, open_extractor
 from volute.media.modes import to_mode
 
 SMALLEST = 8
-BATCH = 64
+MOST = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,11 @@ class Extractor(Handle):
     def __init__(self, artefact: Artefact, threads: int | None = None) -> None:
         super().__init__(artefact)
         self._distance = Session(artefact.graph("distance"), threads)
-        self._features = open_extractor(artefact.path)
+        self._threads = threads
+
+    @cached_property
+    def _features(self) -> OnnxExtractor:
+        return open_extractor(self._artefact.path, self._threads)
 
     def embed(self, pictures: Pictures) -> np.ndarray:
         """Return the global features, float32 [n, d], of one picture or several.
@@ -57,11 +62,11 @@ class Extractor(Handle):
         arXiv:1801.03924). Grey is taken as RGB, transparency is laid on white.
 
         Raises:
-            UsageError: if they differ in size, or a side is under 8 px.
+            UsageError: if they differ in size, a side is under 8 px, or they have more than 16
+                megapixels, for which about 5 GB of memory would be needed.
             DataError: if a file cannot be read.
         """
-        a, b = (_rgb(one) for one in (picture, other))
-        return self._between(a, b)
+        return self._between(*_pair(picture, other, SMALLEST))
 
     def compare(self, picture: Picture | np.ndarray, other: Picture | np.ndarray) -> Comparison:
         """Return PSNR, SSIM, MS-SSIM and the perceptual distance of two pictures of one size.
@@ -69,10 +74,10 @@ class Extractor(Handle):
         Both are taken as RGB.
 
         Raises:
-            UsageError: if they differ in size, or a side is under 11 px.
+            UsageError: as for `distance`, or if a side is under 11 px.
             DataError: if a file cannot be read.
         """
-        a, b = (_rgb(one) for one in (picture, other))
+        a, b = _pair(picture, other, pairs.SIDE)
         large = min(a.shape[:2]) >= pairs.SMALLEST_MS_SSIM
         return Comparison(
             pairs.psnr(a, b),
@@ -82,13 +87,22 @@ class Extractor(Handle):
         )
 
     def _between(self, a: np.ndarray, b: np.ndarray) -> float:
-        if a.shape != b.shape or min(a.shape[:2]) < SMALLEST:
-            sizes = " and ".join(f"{x.shape[1]} x {x.shape[0]} px" for x in (a, b))
-            raise UsageError(
-                f"cannot compare pictures of {sizes}", "They must have one size, of 8 px at least."
-            )
         image, other = (x.transpose(2, 0, 1)[None].astype(np.float32) / 255 for x in (a, b))
         return max(0.0, float(self._distance.run({"image": image, "other": other})[0]))
+
+
+def _pair(
+    picture: Picture | np.ndarray, other: Picture | np.ndarray, least: int
+) -> tuple[np.ndarray, np.ndarray]:
+    a, b = _rgb(picture), _rgb(other)
+    sizes = " and ".join(f"{x.shape[1]} x {x.shape[0]} px" for x in (a, b))
+    if a.shape != b.shape or min(a.shape[:2]) < least:
+        hint = f"They must have one size, of {least} px a side at least."
+        raise UsageError(f"cannot compare pictures of {sizes}", hint)
+    if a.shape[0] * a.shape[1] > MOST:
+        hint = f"At most {MOST >> 20} megapixels are compared at once: compare parts of them."
+        raise UsageError(f"cannot compare pictures of {sizes}", hint)
+    return a, b
 
 
 def _rgb(picture: Picture | np.ndarray) -> np.ndarray:

@@ -50,6 +50,7 @@ class OnnxExtractor:
         distance: what the Frechet distance on its features is called.
         sha256: of its weights, if they do not lie in the file.
         batch: pictures per run of the graph; 8 was the fastest on a 2-core CPU.
+        threads: threads inside one operator; None for one on each physical core.
 
     Raises:
         VoluteError: if there is no such file, or it is not such a graph.
@@ -62,14 +63,15 @@ class OnnxExtractor:
         distance: str = "Frechet distance",
         sha256: str = "",
         batch: int = 8,
+        threads: int | None = None,
     ) -> None:
         self.sha256 = sha256 or _digest(path)
         self.name = name or path.stem
         self.distance = distance
         self.batch = batch
-        self._session = Session(path)
+        self._session = Session(path, threads)
         self.side = self._square()
-        self.dimension = self._run(np.zeros((1, 3, self.side, self.side), np.float32)).shape[1]
+        self.dimension = self.run(np.zeros((1, 3, self.side, self.side), np.float32)).shape[1]
 
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
         """Return float32 [n, dimension] for uint8 [n, H, W, C] with C of 1, 3 or 4."""
@@ -77,7 +79,7 @@ class OnnxExtractor:
         for start in range(0, len(pictures), self.batch):
             block = pictures[start : start + self.batch]
             image = np.stack([_prepared(picture, self.side) for picture in block])
-            features[start : start + len(block)] = self._run(image)
+            features[start : start + len(block)] = self.run(image)
         return features
 
     def _square(self) -> int:
@@ -89,18 +91,19 @@ class OnnxExtractor:
             )
         return shape[3]
 
-    def _run(self, image: np.ndarray) -> np.ndarray:
+    def run(self, image: np.ndarray) -> np.ndarray:
+        """Return the features [n, dimension] of float32 [n, 3, side, side] RGB in [0, 1]."""
         return self._session.run({"image": image})
 
 
-def open_extractor(ref: str | Path = "eye") -> OnnxExtractor:
+def open_extractor(ref: str | Path = "eye", threads: int | None = None) -> OnnxExtractor:
     """Return the extractor in an ONNX file, or of a model of kind `extractor`.
 
     Raises:
         UsageError: if it is neither.
     """
     if Path(ref).suffix == ".onnx":
-        return OnnxExtractor(Path(ref))
+        return OnnxExtractor(Path(ref), threads=threads)
     artefact = open_artefact(resolve(ref))
     config = artefact.config
     if config.descriptor.kind != "extractor":
@@ -110,8 +113,9 @@ def open_extractor(ref: str | Path = "eye") -> OnnxExtractor:
         )
     shipped = artefact.path.parent == HERE
     distance = f"FD-{config.name}" if shipped else "Frechet distance"
-    digest = _digest(artefact.path / WEIGHTS)
-    return OnnxExtractor(artefact.graph("embedding"), config.name, distance, digest)
+    digest = hashlib.sha256((artefact.path / WEIGHTS).read_bytes()).hexdigest()
+    graph = artefact.graph("embedding")
+    return OnnxExtractor(graph, config.name, distance, digest, threads=threads)
 
 
 def cached_features(extractor: FeatureExtractor, pictures: np.ndarray) -> np.ndarray:
@@ -128,9 +132,14 @@ def cached_features(extractor: FeatureExtractor, pictures: np.ndarray) -> np.nda
 
 
 def _digest(path: Path) -> str:
+    """Return the SHA-256 of a file and of those beside it that it names, as a graph its weights."""
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        content = path.read_bytes()
+        digest = hashlib.sha256(content)
+        for other in sorted(path.resolve().parent.iterdir()):
+            if other.is_file() and other.name != path.name and other.name.encode() in content:
+                digest.update(other.read_bytes())
+        return digest.hexdigest()
     except OSError as error:
         raise UsageError(f"cannot read feature extractor {path}: {error.strerror}") from error
 

@@ -9,6 +9,8 @@ import numpy as np
 
 from volute.errors import UsageError
 
+STRIP = 128
+"""Rows that are measured at a time."""
 SIDE, DEVIATION = 11, 1.5
 """Gaussian window of Wang et al. 2004, in pixels."""
 SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -23,8 +25,10 @@ def psnr(a: np.ndarray, b: np.ndarray, peak: float = 255.0) -> float:
     Raises:
         UsageError: if the pictures differ in shape.
     """
-    a, b = _checked(a, b, 1)
-    error = float(np.square(a - b).mean())
+    _check(a, b, 1)
+    starts = range(0, len(a), STRIP)
+    squares = [np.square(_floats(a, start) - _floats(b, start)).sum() for start in starts]
+    error = float(sum(squares)) / a.size
     return float("inf") if error == 0 else 10 * float(np.log10(peak**2 / error))
 
 
@@ -36,7 +40,8 @@ def ssim(a: np.ndarray, b: np.ndarray, peak: float = 255.0) -> float:
     Raises:
         UsageError: if the pictures differ in shape, or a side is under 11 px.
     """
-    return _similarity(*_checked(a, b, SIDE), peak)[0]
+    _check(a, b, SIDE)
+    return _similarity(a, b, peak)[0]
 
 
 def ms_ssim(a: np.ndarray, b: np.ndarray, peak: float = 255.0) -> float:
@@ -47,7 +52,7 @@ def ms_ssim(a: np.ndarray, b: np.ndarray, peak: float = 255.0) -> float:
     Raises:
         UsageError: if the pictures differ in shape, or a side is under 176 px.
     """
-    a, b = _checked(a, b, SMALLEST_MS_SSIM)
+    _check(a, b, SMALLEST_MS_SSIM)
     product = 1.0
     for index, exponent in enumerate(SCALES):
         whole, contrast = _similarity(a, b, peak)
@@ -57,26 +62,43 @@ def ms_ssim(a: np.ndarray, b: np.ndarray, peak: float = 255.0) -> float:
     return product
 
 
-def _checked(a: np.ndarray, b: np.ndarray, least: int) -> tuple[np.ndarray, np.ndarray]:
+def _check(a: np.ndarray, b: np.ndarray, least: int) -> None:
     if a.shape != b.shape or a.ndim not in (2, 3):
         shapes = f"{list(a.shape)} and {list(b.shape)}"
-        raise UsageError(f"cannot compare pictures of shapes {shapes}", "Both must be [H, W, C].")
+        raise UsageError(
+            f"cannot compare pictures of shapes {shapes}", "Both must be one shape, [H, W, C]."
+        )
     if min(a.shape[:2]) < least:
         height, width = a.shape[:2]
         raise UsageError(f"{width} x {height} px is too small: this measure needs {least} px")
-    return a.astype(np.float64), b.astype(np.float64)
+
+
+def _floats(x: np.ndarray, start: int, more: int = 0) -> np.ndarray:
+    """Return a strip of rows in float64: only strips are ever held so."""
+    return x[start : start + STRIP + more].astype(np.float64)
 
 
 def _similarity(a: np.ndarray, b: np.ndarray, peak: float) -> tuple[float, float]:
     """Return the means of SSIM (equation 13 of Wang et al. 2004) and of its contrast part."""
+    rows = len(a) - SIDE + 1
+    whole = contrast = 0.0
+    for start in range(0, rows, STRIP):
+        strip_a, strip_b = (_floats(x, start, SIDE - 1) for x in (a, b))
+        light, structure = _parts(strip_a, strip_b, peak)
+        whole += float((light * structure).sum())
+        contrast += float(structure.sum())
+    count = rows * (a.shape[1] - SIDE + 1) * a[0, 0].size
+    return whole / count, contrast / count
+
+
+def _parts(a: np.ndarray, b: np.ndarray, peak: float) -> tuple[np.ndarray, np.ndarray]:
     low, middle = (0.01 * peak) ** 2, (0.03 * peak) ** 2
     mean_a, mean_b = _smoothed(a), _smoothed(b)
     variance_a = (_smoothed(a * a) - mean_a**2).clip(min=0)
     variance_b = (_smoothed(b * b) - mean_b**2).clip(min=0)
     shared = _smoothed(a * b) - mean_a * mean_b
     contrast = (2 * shared + middle) / (variance_a + variance_b + middle)
-    light = (2 * mean_a * mean_b + low) / (mean_a**2 + mean_b**2 + low)
-    return float((light * contrast).mean()), float(contrast.mean())
+    return (2 * mean_a * mean_b + low) / (mean_a**2 + mean_b**2 + low), contrast
 
 
 def _smoothed(x: np.ndarray) -> np.ndarray:
@@ -84,17 +106,18 @@ def _smoothed(x: np.ndarray) -> np.ndarray:
     places = np.arange(SIDE) - SIDE // 2
     window = np.exp(-(places**2) / (2 * DEVIATION**2))
     window /= window.sum()
-    for axis in (0, 1):
-        length = x.shape[axis] - SIDE + 1
-        parts = [
-            weight * np.take(x, range(start, start + length), axis)
-            for start, weight in enumerate(window)
-        ]
-        x = np.sum(parts, 0)
+    for _ in range(2):  # down, then across: the axes change places and are back after both
+        length = len(x) - SIDE + 1
+        smooth = window[0] * x[:length]
+        for start in range(1, SIDE):
+            smooth += window[start] * x[start : start + length]
+        x = smooth.swapaxes(0, 1)
     return x
 
 
 def _halved(x: np.ndarray) -> np.ndarray:
     """Return the means of 2 x 2 px; an odd last row or column is left out."""
-    height, width = x.shape[0] // 2, x.shape[1] // 2
-    return x[: 2 * height, : 2 * width].reshape(height, 2, width, 2, *x.shape[2:]).mean((1, 3))
+    height, width = x.shape[0] // 2 * 2, x.shape[1] // 2 * 2
+    x = x[:height, :width]
+    down = x[::2].astype(np.float64) + x[1::2]
+    return (down[:, ::2] + down[:, 1::2]) / 4

@@ -15,18 +15,20 @@ import torch.nn.functional as F
 from torch import nn
 
 from volute.engine.artefact import open_artefact
-from volute.errors import UsageError
+from volute.errors import UsageError, VoluteError
 from volute.nets.weights import filled
 from volute.zoo import resolve
 
 DEPTHS = 3
 """How many stages have a head for spatial features."""
-SMALLEST = 1 << (DEPTHS - 1)
-"""Sides in pixels under which `spatial` has no last stage."""
+WIDTHS = (8, 128)
+"""The least and the most channels of the first stage."""
 
 
 class Extractor(nn.Module):
-    """Features of RGB pictures [B, 3, H, W] in [-1, 1] with any H and W of 4 or more.
+    """Features of RGB pictures [B, 3, H, W] in [-1, 1].
+
+    H and W are 16 or more for the global features, 4 or more for spatial ones and the distance.
 
     Args:
         width: channels of the first stage; the others have 3, 5.5, 8 and 9 times as many.
@@ -81,7 +83,7 @@ class Extractor(nn.Module):
         return self.whole(self.norm(pooled)).float()
 
     def distance(self, a_BCHW: torch.Tensor, b_BCHW: torch.Tensor) -> torch.Tensor:
-        """Return the perceptual distance of each pair: [B], from 0, at most 12.
+        """Return the perceptual distance of each pair: [B], 0 but for rounding to 12.
 
         The squared difference of features of unit length, its mean over the places of each depth
         and its sum over depths (Zhang et al. 2018, arXiv:1801.03924, eq. 1 with equal weights).
@@ -137,7 +139,10 @@ def load_extractor(ref: str | Path = "eye") -> Extractor:
     config = artefact.config
     if config.descriptor.kind != "extractor":
         raise UsageError(f"{config.name} is a {config.descriptor.kind}, not an extractor")
-    network = Extractor(int(config.settings.get("width", 16)))
+    width = config.settings.get("width")
+    if not (isinstance(width, int) and WIDTHS[0] <= width <= WIDTHS[1]):
+        raise VoluteError(f"{artefact.path}: width = {width!r} is no width of an extractor")
+    network = Extractor(width)
     return filled(network, artefact, "distance.network.").eval().requires_grad_(False)
 
 

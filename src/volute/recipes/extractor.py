@@ -12,19 +12,18 @@ they do.
 
 from __future__ import annotations
 
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field, PlainSerializer
+from pydantic import AfterValidator, Field, PlainSerializer
 from torch import nn
 
 from volute.config import Config
-from volute.engine.session import Session
 from volute.errors import UsageError
-from volute.nets.extractor import DEPTHS, Distance, Embedding, Extractor, unit_distance
+from volute.measure.features import OnnxExtractor
+from volute.nets.extractor import DEPTHS, WIDTHS, Distance, Embedding, Extractor, unit_distance
 from volute.nets.vgg import CHANNELS, Vgg16
 from volute.training.augment import flip
 from volute.training.device import Device
@@ -37,11 +36,13 @@ SIDE = 128
 """Of the pictures that the network learns from, in px."""
 WINDOW = 64
 """Of the part in which spatial features are compared, another at each step."""
-TEACHER_SIDE = 224
-"""Of those that the teacher of the global feature takes."""
 
-Teacher = Annotated[str, PlainSerializer(lambda path: Path(path).name)]
-"""A file; a model says its name, not where it lay."""
+Teacher = Annotated[
+    str,
+    AfterValidator(lambda path: path and str(Path(path).resolve())),
+    PlainSerializer(lambda path: Path(path).name),
+]
+"""A file, from wherever the run is resumed; a model says its name, not where it lay."""
 
 
 class ExtractorSettings(Config):
@@ -50,13 +51,13 @@ class ExtractorSettings(Config):
     spatial_teacher: Teacher = ""
     """VGG16 up to relu3_3: safetensors with torchvision's names."""
     global_teacher: Teacher = ""
-    """ONNX: `image` [n, 3, 224, 224] RGB in [0, 1] to features [n, `global_features`]."""
+    """ONNX: `image` [n, 3, S, S] RGB in [0, 1] to features [n, `global_features`]."""
     global_features: int = Field(1280, ge=1, le=8192)
-    width: int = Field(16, ge=8, le=128)
+    width: int = Field(16, ge=WIDTHS[0], le=WIDTHS[1])
     """Channels of the first stage."""
     batch: int = Field(16, ge=4, le=1024)
     lr: float = Field(2e-3, gt=0)
-    global_lr: float = Field(2e-4, gt=0)
+    global_lr: float = Field(1e-3, gt=0)
     """Of the weights of the global head: its many small targets drown in larger steps."""
     lr_end: float = Field(0.01, gt=0, le=1)
     """Share of the learning rate that is left at the end, by a cosine."""
@@ -102,16 +103,18 @@ class ExtractorRecipe(Recipe):
             "global": adamw([head], settings.global_lr, settings.weight_decay),
         }
 
-    @cached_property
-    def spatial_teacher(self) -> Vgg16:
-        """The teacher of spatial features, read when it is first asked."""
+    def prepare(self) -> None:
+        """Read the teachers."""
         path = _given(self.settings.spatial_teacher, "spatial_teacher")
-        return self.device.place(Vgg16(path))
-
-    @cached_property
-    def global_teacher(self) -> Session:
-        """The teacher of the global feature, read when it is first asked."""
-        return Session(_given(self.settings.global_teacher, "global_teacher"))
+        self.spatial_teacher = self.device.place(Vgg16(path))
+        path = _given(self.settings.global_teacher, "global_teacher")
+        self.global_teacher = OnnxExtractor(path)
+        count = self.global_teacher.dimension
+        if count != self.settings.global_features:
+            raise UsageError(
+                f"the teacher of the global feature gives {count:,} numbers a picture",
+                f"Add: -s global_features={count}",
+            )
 
     def step(
         self, pictures: torch.Tensor, labels: torch.Tensor, progress: float, shown: int
@@ -125,7 +128,7 @@ class ExtractorRecipe(Recipe):
         clean = _varied(pictures, rng)
         x_BCHW = torch.cat([clean, distort(clean, rng)])
         x_BCHW = x_BCHW.contiguous(memory_format=torch.channels_last)
-        corner = torch.randint((SIDE - WINDOW) // 4, (2,), generator=rng, device=rng.device)
+        corner = torch.randint((SIDE - WINDOW) // 4 + 1, (2,), generator=rng, device=rng.device)
         top, left = (4 * corner).tolist()
         seen, whole = self._teach(x_BCHW, top, left)
         with self.device.autocast():
@@ -169,12 +172,12 @@ class ExtractorRecipe(Recipe):
         assert isinstance(average, Extractor)
         network = portable(average.folded())
         assert isinstance(network, Extractor)
-        picture = torch.rand(2, 3, SIDE, SIDE)
-        other = {"image": picture, "other": picture.flip(0)}
+        picture, another = torch.zeros(2, 2, 3, SIDE, SIDE)
+        pair = {"image": picture, "other": another}
         shown = F.interpolate(self.preview(*draw(16)), (40, 40), mode="area")
         return Exported(
             [
-                Graph("distance", Distance(network).eval(), other, "distance", free=True),
+                Graph("distance", Distance(network).eval(), pair, "distance", free=True),
                 Graph("embedding", Embedding(network).eval(), {"image": picture}, "features"),
             ],
             shown,
@@ -189,15 +192,11 @@ class ExtractorRecipe(Recipe):
         """Return the teachers' spatial features in the window and global features [B, D]."""
         with self.device.autocast():
             spatial = _window(self.spatial_teacher(_some(x_BCHW)), top, left)
-        large = F.interpolate(x_BCHW, (TEACHER_SIDE,) * 2, mode="bicubic", align_corners=False)
+        side = self.global_teacher.side
+        large = F.interpolate(x_BCHW, (side, side), mode="bicubic", align_corners=False)
         image = (large.clamp(-1, 1) * 0.5 + 0.5).contiguous().cpu().numpy()
-        whole = torch.from_numpy(self.global_teacher.run({"image": image}))
-        if whole.shape[1:] != (self.settings.global_features,):
-            raise UsageError(
-                f"the teacher of the global feature gives {whole.shape[1]} numbers a picture",
-                f"Add: -s global_features={whole.shape[1]}",
-            )
-        return [feature.float() for feature in spatial], whole.to(self.device.torch)
+        whole = torch.from_numpy(self.global_teacher.run(image)).to(self.device.torch)
+        return [feature.float() for feature in spatial], whole
 
 
 def _varied(pictures: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
@@ -229,13 +228,12 @@ def _centre(pictures: torch.Tensor) -> torch.Tensor:
 
 
 def _some(x_BCHW: torch.Tensor) -> torch.Tensor:
-    """Return the first half of the pictures and of their distortions [2B, ...]: [B, ...].
+    """Return every other picture, and their distortions, of [2B, ...]: [B, ...].
 
     Spatial features are learned fast and cost the most.
     """
     before, after = x_BCHW.chunk(2)
-    half = len(before) // 2
-    return torch.cat([before[:half], after[:half]])
+    return torch.cat([before[::2], after[::2]])
 
 
 def _window(features: list[torch.Tensor], top: int, left: int) -> list[torch.Tensor]:
@@ -281,4 +279,6 @@ def _ratio(made: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
 def _given(path: str, setting: str) -> Path:
     if not path:
         raise UsageError(f"an extractor needs the setting {setting}", f"Add: -s {setting}=FILE")
+    if not Path(path).is_file():
+        raise UsageError(f"{setting}: there is no file {path}")
     return Path(path)

@@ -1,6 +1,6 @@
 """Distortions of pictures, as a network meets them: what perceptual distances are learned on.
 
-Each picture gets one of `DISTORTIONS`, of random strength. Pictures are RGB [B, 3, H, W] in
+Each picture gets one of `DISTORTIONS`, of random strength. Pictures are RGB [B, 3, S, S] in
 [-1, 1], and every draw comes from the given generator.
 """
 
@@ -120,7 +120,7 @@ def reduce(x_BCHW: torch.Tensor, strength: torch.Tensor, rng: torch.Generator) -
 
 
 def mix(x_BCHW: torch.Tensor, strength: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-    """Lay the next picture of the batch over it, up to half."""
+    """Lay the mirror image of the next of these pictures over each, up to half."""
     share = strength[:, None, None, None] / 2
     return x_BCHW + (x_BCHW.roll(1, 0).flip(3) - x_BCHW) * share
 

@@ -89,6 +89,13 @@ class Recipe(ABC):
         self.seed = seed
         self.batch: int = settings.batch
 
+    def prepare(self) -> None:  # noqa: B027
+        """Get ready to learn.
+
+        Raises:
+            UsageError: if something that learning needs is not there.
+        """
+
     @abstractmethod
     def step(
         self, pictures: torch.Tensor, labels: torch.Tensor, progress: float, shown: int

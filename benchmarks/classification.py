@@ -95,7 +95,7 @@ def measured(name: str, model: Classifier, run: Path) -> tuple[np.ndarray, np.nd
 
     config = Run(run).config
     dataset = open_dataset(DATA / SETS[name][0], config.data, config.size, silent)
-    _, held = split(dataset.labels, config.settings["held_out"])
+    _, held = split(dataset.labels, dataset.sources, config.settings["held_out"])
     return model.probabilities(np.asarray(dataset.pictures[held])), dataset.labels[held]
 
 

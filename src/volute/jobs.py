@@ -103,11 +103,6 @@ def train(
         }
     )
     recipe = _recipe(config, dataset, chosen)
-    if recipe.held_out and config.data.crop == "tiles":
-        raise UsageError(
-            f"{kind} holds out pictures, but tiles of one picture would lie on both sides",
-            "Leave out -s data.crop=tiles, or cut the tiles into files and sort them yourself.",
-        )
     recipe.prepare()
     run = Run(new_run(Path("runs"), run_name(Path(source))) if out is None else Path(out))
     config.write(run.path / "config.toml")

@@ -272,7 +272,7 @@ def test_the_key_is_the_content(tmp_path):
     assert not np.array_equal(changed.pictures[0], first.pictures[0])
 
 
-@pytest.mark.parametrize("harm", ["cut", "no report", "bad report", "bad labels", "empty"])
+@pytest.mark.parametrize("harm", ["cut", "no report", "bad report", "bad sources", "empty"])
 def test_a_damaged_pack_is_made_again(tmp_path, harm):
     folder = folder_of(tmp_path)
     whole = opened(folder)
@@ -285,8 +285,8 @@ def test_a_damaged_pack_is_made_again(tmp_path, harm):
         (pack / "report.json").unlink()
     elif harm == "bad report":
         (pack / "report.json").write_text("{}")
-    elif harm == "bad labels":
-        np.save(pack / "labels.npy", np.zeros(3, np.int64))
+    elif harm == "bad sources":
+        np.save(pack / "sources.npy", np.zeros(3, np.int64))
     else:
         (pack / "labels.npy").write_bytes(b"")
     assert np.array_equal(opened(folder).pictures, pictures)
@@ -336,3 +336,14 @@ def test_zip_and_folder_pack_alike_and_reading_is_announced(tmp_path):
     assert Note("data", f"reading {path}") in events
     assert np.array_equal(packed.pictures, opened(folder).pictures)
     assert packed.classes == ()
+
+
+def test_tiles_know_the_picture_that_they_were_cut_from(tmp_path):
+    folder = tmp_path / "wide"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for index in range(10):
+        wide = rng.integers(0, 256, (16, 16 * (1 + index % 3)), np.uint8)
+        Image.fromarray(wide).save(folder / f"{index}.png")
+    dataset = opened(folder, 16, crop="tiles")
+    assert dataset.sources.tolist() == [k for k in range(10) for _ in range(1 + k % 3)]

@@ -100,9 +100,6 @@ def test_what_is_held_out_stays_held_out(tmp_path: Path) -> None:
     )
     with pytest.raises(UsageError, match="held_out cannot change"):
         resume(run.path, kimg=0.32, settings={"held_out": 0.3})
-    tiles = TINY["classify"] | {"data": {"crop": "tiles"}}
-    with pytest.raises(UsageError, match="both sides"):
-        train("classify", tmp_path / "s.npz", kimg=0.1, out=tmp_path / "t", settings=tiles)
 
 
 def test_a_trust_that_cannot_be_reached_abstains_always() -> None:

@@ -13,6 +13,7 @@ from volute.data.report import Report
 from volute.paths import write_text
 
 _PICTURES, _LABELS, _REPORT = "pictures.npy", "labels.npy", "report.json"
+_SOURCES = "sources.npy"
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +24,8 @@ class Dataset:
     """uint8 [N, H, W, C], memory-mapped; C is 1 (L), 3 (RGB) or 4 (RGBA)."""
     labels: np.ndarray
     """int64 [N], indices into `classes`; zeros when there are none."""
+    sources: np.ndarray
+    """int64 [N], ascending: which picture each square was cut from."""
     classes: tuple[str, ...]
     """At least two names, or none."""
     report: Report
@@ -57,7 +60,7 @@ class Writer:
         self._stream.write(pictures.data)
         self._number += len(pictures)
 
-    def close(self, labels: np.ndarray, report: Report) -> None:
+    def close(self, labels: np.ndarray, sources: np.ndarray, report: Report) -> None:
         """Finish: the report comes last and stands for the whole."""
         self._stream.seek(0)
         self._header()  # NumPy pads it, so that the number of pictures always fits
@@ -65,6 +68,7 @@ class Writer:
         os.fsync(self._stream.fileno())
         self._stream.close()
         np.save(self._folder / _LABELS, labels, allow_pickle=False)
+        np.save(self._folder / _SOURCES, sources, allow_pickle=False)
         write_text(self._folder / _REPORT, report.model_dump_json(indent=1))
 
     def discard(self) -> None:
@@ -83,9 +87,12 @@ def load(folder: Path, key: str) -> Dataset | None:
         report = Report.model_validate_json((folder / _REPORT).read_bytes())
         pictures = np.load(folder / _PICTURES, mmap_mode="r", allow_pickle=False)
         labels = np.load(folder / _LABELS, allow_pickle=False)
+        sources = np.load(folder / _SOURCES, allow_pickle=False)
     except (OSError, ValueError, EOFError, ValidationError):
         return None
     square = (report.usable, report.size, report.size)
-    if pictures.shape[:3] != square or pictures.dtype != np.uint8 or labels.shape != square[:1]:
+    if pictures.shape[:3] != square or pictures.dtype != np.uint8:
         return None
-    return Dataset(pictures, labels, tuple(report.classes), report, key, folder)
+    if labels.shape != square[:1] or sources.shape != square[:1]:
+        return None
+    return Dataset(pictures, labels, sources, tuple(report.classes), report, key, folder)

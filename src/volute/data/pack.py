@@ -20,7 +20,7 @@ from volute.events import Emit
 from volute.media.modes import CHANNELS, Mode
 from volute.media.photo import FORMATS
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same files would give another pack."""
 FEWEST = 16
 EMPTY_SPREAD = 1.0
@@ -58,7 +58,8 @@ def build(source: Source, settings: DataSettings, size: int, emit: Emit, folder:
                 notes=(*source.notes(), *filter(None, [labelling.note])),
                 left_out=tuple(found.left_out),
             )
-            writer.close(labels, report)
+            sources = np.frombuffer(found.owners, np.int64)[kept]
+            writer.close(labels, sources, report)
         finally:
             writer.discard()
     finally:

@@ -15,23 +15,26 @@ import numpy as np
 HELD_SEED = 0x5E1D
 
 
-def split(labels: np.ndarray, held_out: float) -> tuple[np.ndarray, np.ndarray]:
+def split(
+    labels: np.ndarray, sources: np.ndarray, held_out: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Divide a data set into what is learned and what is held out, always in the same way.
 
     Args:
         labels: int64 [N].
-        held_out: share in [0, 1) of each class that is held out, rounded, at least one of each if
-            above 0 and the class has two.
+        sources: int64 [N], the picture that each was cut from: all of one are on the same side.
+        held_out: share in [0, 1) of each class's pictures that is held out, rounded, at least one
+            of each if above 0 and the class has two.
 
     Returns:
         Sorted indices int64 of either part; together they are 0..N-1.
     """
     parts = [np.empty(0, np.int64)]
     for label in np.unique(labels) if held_out else ():
-        (of_class,) = np.nonzero(labels == label)
+        of_class = np.unique(sources[labels == label])
         count = min(max(1, round(held_out * len(of_class))), len(of_class) - 1)
         parts.append(of_class[_permutation(len(of_class), HELD_SEED, int(label))[:count]])
-    held = np.sort(np.concatenate(parts))
+    (held,) = np.nonzero(np.isin(sources, np.concatenate(parts)))
     return np.setdiff1d(np.arange(len(labels)), held), held
 
 

@@ -57,7 +57,9 @@ class Loop:
 
     def __post_init__(self) -> None:
         self.counters = checkpoint.load(self.run.state, self.recipe)
-        self.kept, self._held = split(self.dataset.labels, self.recipe.held_out)
+        self.kept, self._held = split(
+            self.dataset.labels, self.dataset.sources, self.recipe.held_out
+        )
         self.sampler = Sampler(len(self.kept), self.config.seed)
         self._shown_at_start = self.counters.shown
         self._seconds_at_start = self.counters.seconds

@@ -49,9 +49,10 @@ def train(
     """Train a network of `kind` on the pictures in `source`, and export it.
 
     Args:
-        kind: `gan`, `vae`, `classify` or `extractor`.
+        kind: `gan`, `vae`, `classify`, `extractor` or `upscale`.
         source: a folder (subfolders are classes), zip, tar or npz of pictures.
-        preset: `tiny`, `small`, `base`, `large`, for a GAN also `classic`; `auto` fits the device.
+        preset: `tiny`, `small`, `base`, `large`, for a GAN also `classic`, for `upscale` `fast`,
+            `fine`, `large`; `auto` fits the device.
         size: side of the pictures in px; by default what the data allow, at most 64.
         time: budget such as "30m" or seconds; 30 minutes if neither this nor `kimg` is given.
         kimg: budget in thousands of images shown. Such a run is exactly reproducible.
@@ -69,9 +70,13 @@ def train(
         DivergedError: if training becomes unstable; the last good state is kept.
     """
     values = dict(settings or {})
-    recipes.kind_of(kind)
+    tile = recipes.kind_of(kind).tile
     common = {key: values.pop(key) for key in COMMON if key in values}
-    checked = recipes.resolve_settings(kind, "tiny" if preset == "auto" else preset, values)
+    if tile:
+        size = size or tile
+        common["data"] = {"crop": "tiles"} | common.get("data", {})
+    first = next(iter(recipes.kind_of(kind).presets))
+    checked = recipes.resolve_settings(kind, first if preset == "auto" else preset, values)
     values = {key: getattr(checked, key) for key in values}
     asked = RunConfig.make(
         {
@@ -93,7 +98,9 @@ def train(
         emit(Note("data", line))
     config = asked.model_copy(
         update={
-            "preset": default_preset(chosen, dataset.size) if preset == "auto" else preset,
+            "preset": recipes.default_preset(kind, chosen, dataset.size)
+            if preset == "auto"
+            else preset,
             "size": dataset.size,
             "device": str(chosen.torch),
             "precision": chosen.precision,
@@ -170,13 +177,6 @@ def export_run(path: str | Path, out: str | Path | None = None, *, emit: Emit = 
     return run
 
 
-def default_preset(device: Device, size: int) -> str:
-    """Return the preset that suits: `tiny` on a CPU; on a GPU `small` to 32 px, else `base`."""
-    if device.torch.type == "cpu":
-        return "tiny"
-    return "small" if size <= 32 else "base"
-
-
 def _go(loop: Loop) -> Run:
     recipe, config = loop.recipe, loop.config
     parameters = sum(p.numel() for m in recipe.modules.values() for p in m.parameters())
@@ -251,7 +251,7 @@ def _export(loop: Loop, out: Path) -> None:
     parameters, macs = export.cost(exported.graphs)
     samples = to_image(grid(exported.samples))
     dataset, metrics = loop.dataset, loop.run.metrics
-    side = exported.side or dataset.size
+    side = dataset.size if exported.side is None else exported.side
     artefact = ArtefactConfig(
         format_version=FORMAT_VERSION,
         name=config.name or loop.run.path.resolve().name,
@@ -260,9 +260,10 @@ def _export(loop: Loop, out: Path) -> None:
             channels=dataset.channels,
             size=side,
             radius=exported.radius,
-            tiling_exact=False,
+            scale=exported.scale,
+            tiling_exact=exported.exact,
             parameters=parameters,
-            macs_per_pixel=macs / side**2,
+            macs_per_pixel=macs / (side or dataset.size) ** 2,
             training_data=f"{Path(config.source).name}, {len(dataset.pictures):,} pictures",
             licence=config.licence,
         ),

@@ -22,7 +22,7 @@ Settings = Annotated[list[str] | None, typer.Option("-s", "--set", help="key=val
 
 
 def train(
-    kind: Annotated[str, typer.Argument(help="gan, vae, classify or extractor")],
+    kind: Annotated[str, typer.Argument(help="gan, vae, classify, extractor, upscale")],
     source: Annotated[Path | None, typer.Argument(help="Folder, zip, tar or npz.")] = None,
     preset: Annotated[str | None, typer.Option(help="tiny small base large; gan: classic")] = None,
     size: Annotated[int | None, typer.Option(help="Side in px; by default from the data.")] = None,

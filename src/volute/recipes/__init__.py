@@ -7,7 +7,7 @@ from typing import Any
 
 from volute.config import Config, merged, nearest
 from volute.errors import UsageError
-from volute.recipes import classify, extractor, gan, vae
+from volute.recipes import classify, extractor, gan, upscale, vae
 from volute.training.device import Device
 from volute.training.recipe import DataFacts, Recipe
 
@@ -19,6 +19,8 @@ class Kind:
     settings: type[Config]
     presets: dict[str, dict[str, object]]
     recipe: type[Any]
+    tile: int = 0
+    """Side in px of the tiles that it learns from; 0: it learns from whole pictures."""
 
 
 KINDS = {
@@ -26,6 +28,7 @@ KINDS = {
     "vae": Kind(vae.VaeSettings, vae.PRESETS, vae.VaeRecipe),
     "classify": Kind(classify.ClassifySettings, classify.PRESETS, classify.ClassifyRecipe),
     "extractor": Kind(extractor.ExtractorSettings, extractor.PRESETS, extractor.ExtractorRecipe),
+    "upscale": Kind(upscale.UpscaleSettings, upscale.PRESETS, upscale.UpscaleRecipe, tile=192),
 }
 
 
@@ -35,6 +38,14 @@ def kind_of(name: str) -> Kind:
         hint = nearest(name, KINDS) or f"Kinds: {', '.join(KINDS)}"
         raise UsageError(f"volute cannot train {name!r}", hint)
     return KINDS[name]
+
+
+def default_preset(name: str, device: Device, size: int) -> str:
+    """Return the preset that suits: the smallest on a CPU; on a GPU the next, or after 32 px."""
+    presets = list(kind_of(name).presets)
+    if device.torch.type == "cpu":
+        return presets[0]
+    return presets[1] if size <= 32 or len(presets) < 4 else presets[2]
 
 
 def resolve_settings(name: str, preset: str, over: dict[str, Any]) -> Config:

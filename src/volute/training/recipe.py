@@ -48,8 +48,12 @@ class Exported:
     samples: torch.Tensor
     """A square number of pictures [N, C, H, W] in [-1, 1] for the card."""
     radius: int
-    side: int = 0
-    """Side in px of what the network takes or makes; 0: that of the pictures."""
+    side: int | None = None
+    """Side in px of what the network takes or makes, 0 for any; None: that of the pictures."""
+    scale: int = 1
+    """How many times larger the network makes a picture."""
+    exact: bool = False
+    """Whether tiles with a halo of `radius` give the same as the whole picture."""
     latent: int = 0
     density: int = 0
     labelled: bool = False

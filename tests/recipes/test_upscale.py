@@ -1,0 +1,79 @@
+"""Super-resolution learns what nearest enlargement does not know, from pairs like Pillow's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from teachers import coloured
+from volute.engine.artefact import open_artefact
+from volute.errors import UsageError
+from volute.jobs import resume, train
+from volute.recipes.upscale import reduced
+from volute.training.run import Run
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_pictures_are_reduced_as_pillow_reduces_them(scale: int) -> None:
+    pixels = coloured(1, 96)[0]
+    size = (96 // scale,) * 2
+    theirs = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC), np.int32)
+    x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1
+    ours = ((reduced(x, scale)[0].permute(1, 2, 0) + 1) * 127.5).round().numpy().astype(np.int32)
+    assert np.abs(ours - theirs).max() <= 2
+    assert (ours == theirs).mean() > 0.85  # Pillow also rounds between the two directions
+
+
+TINY = {"width": 8, "blocks": 1, "batch": 8, "patch": 12, "threads": 1, "precision": "float32"}
+
+
+@pytest.fixture(scope="module")
+def discs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("upscale") / "discs"
+    folder.mkdir()
+    for index, picture in enumerate(coloured(24, 128)):
+        Image.fromarray(picture).save(folder / f"{index}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(discs: Path) -> Run:
+    return train("upscale", discs, size=64, kimg=2, out=discs.parent / "run", settings=TINY)
+
+
+def test_it_beats_nearest_on_pictures_that_it_has_not_seen(run: Run) -> None:
+    assert run.metrics["psnr"] > nearest_psnr() + 1
+
+
+def nearest_psnr() -> float:
+    x = torch.from_numpy(coloured(8, 64, seed=9)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    again = reduced(x, 2).repeat_interleave(2, 2).repeat_interleave(2, 3)
+    return 10 * np.log10(4 / (again - x).square().mean().item())
+
+
+def test_the_model_says_what_tiles_need_to_know(run: Run) -> None:
+    about = open_artefact(run.model).config.descriptor
+    assert (about.kind, about.scale, about.size, about.radius) == ("upscale", 2, 0, 4)
+    assert about.tiling_exact
+
+
+def test_stopped_and_resumed_equals_uninterrupted(discs: Path, run: Run) -> None:
+    stops = iter([False] * 90 + [True])
+    part = train(
+        "upscale", discs, size=64, kimg=2, out=discs.parent / "part", settings=TINY,
+        stop=lambda: next(stops),
+    )  # fmt: skip
+    assert part.metrics["shown"] < 2000
+    resume(part.path)
+    weights = "model/weights.safetensors"
+    assert (part.path / weights).read_bytes() == (run.path / weights).read_bytes()
+
+
+def test_tiles_that_hold_no_patch_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "discs.npz", x=coloured(20, 64))
+    with pytest.raises(UsageError, match=r"tiles of 64 px are too small: 96 px are needed"):
+        train("upscale", tmp_path / "discs.npz", size=64, out=tmp_path / "run")

@@ -21,7 +21,12 @@ BLOCKS = 4  # the autoencoder keeps the mean of each of 4 x 4 blocks
 
 def config(kind: str, name: str = "tiny", **changes: Any) -> ArtefactConfig:
     """Return a valid configuration of a 16 px model."""
-    known = {"gan": ["generator"], "vae": ["encoder", "decoder"], "classify": ["classifier"]}
+    known = {
+        "gan": ["generator"],
+        "vae": ["encoder", "decoder"],
+        "classify": ["classifier"],
+        "upscale": ["upscaler"],
+    }
     roles = known.get(kind, ["network"])
     channels = changes.pop("channels", 1)
     values = {
@@ -148,6 +153,36 @@ def make_classifier(path: Path, name: str = "tiny-classifier") -> Artefact:
     graph = to_onnx(nodes, inputs, ("logits", ["n", 2]), weights, {}, content)
     about = config("classify", name, classes=("day", "night"), threshold=0.6)
     return write_artefact(path, about, {"classifier": graph}, content, {}, None, {})
+
+
+def make_upscaler(
+    path: Path, bands: int = 3, scale: int = 2, name: str = "tiny-upscaler"
+) -> Artefact:
+    """Write nearest enlargement with something local of random weights added; its radius is 2."""
+    rng = np.random.default_rng(0)
+    many = bands * scale**2
+    weights = {
+        "first": (0.2 * rng.standard_normal((8, bands, 3, 3))).astype(np.float32),
+        "last": (0.1 * rng.standard_normal((many, 8, 3, 3))).astype(np.float32),
+        "spread": np.repeat(np.eye(bands, dtype=np.float32), scale**2, 0)[:, :, None, None],
+    }
+    content = save(weights)
+    nodes = [
+        helper.make_node("Conv", ["picture", "first"], ["a"], pads=[1] * 4),
+        helper.make_node("Relu", ["a"], ["b"]),
+        helper.make_node("Conv", ["b", "last"], ["c"], pads=[1] * 4),
+        helper.make_node("Conv", ["picture", "spread"], ["d"]),
+        helper.make_node("Add", ["c", "d"], ["e"]),
+        helper.make_node("DepthToSpace", ["e"], ["enlarged"], blocksize=scale, mode="CRD"),
+    ]
+    inputs = {"picture": (TensorProto.FLOAT, ["n", bands, "h", "w"])}
+    graph = to_onnx(nodes, inputs, ("enlarged", ["n", bands, "H", "W"]), weights, {}, content)
+    about = config("upscale", name, channels=bands, settings={"width": 64})
+    local = about.descriptor.model_copy(
+        update={"radius": 2, "scale": scale, "size": 0, "tiling_exact": True}
+    )
+    about = about.model_copy(update={"descriptor": local})
+    return write_artefact(path, about, {"upscaler": graph}, content, {}, None, {})
 
 
 def make_extractor(path: Path, side: int = 16, dimension: int = 12) -> Path:

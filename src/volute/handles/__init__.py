@@ -15,23 +15,25 @@ from volute.handles.extractor import Comparison, Extractor
 from volute.handles.generator import Generator
 from volute.handles.pictures import Picture, Pictures
 from volute.handles.sampling import Classes, Sampler
+from volute.handles.upscaler import Upscaler
 from volute.zoo import resolve, shipped
 
 __all__ = ["Autoencoder", "Classifier", "Comparison", "Extractor", "Generator", "Model"]
-__all__ += ["Prediction", "classify", "compare", "load", "models", "sample"]
+__all__ += ["Prediction", "Upscaler", "classify", "compare", "load", "models", "sample"]
 
-Model = Generator | Autoencoder | Classifier | Extractor
+Model = Generator | Autoencoder | Classifier | Extractor | Upscaler
 
 HANDLES: dict[str, type[Model]] = {
     "gan": Generator,
     "vae": Autoencoder,
     "classify": Classifier,
     "extractor": Extractor,
+    "upscale": Upscaler,
 }
 
 
 def load(ref: str | Path, *, threads: int | None = None) -> Model:
-    """Load a model: a `Generator`, `Autoencoder`, `Classifier` or `Extractor`, by its kind.
+    """Load a model: a `Generator`, `Autoencoder`, `Classifier`, `Extractor` or `Upscaler`, by kind.
 
     Nothing is downloaded.
 

@@ -1,0 +1,99 @@
+"""The handle of a super-resolution network: kinds, depths, alpha, bands, tiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import volute
+from make_artefact import make_upscaler
+from volute.errors import UsageError
+from volute.handles import Upscaler
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Upscaler]:
+    folder = tmp_path_factory.mktemp("upscalers")
+    handles = {}
+    for bands in (1, 3):
+        make_upscaler(folder / str(bands), bands)
+        handle = volute.load(folder / str(bands))
+        assert isinstance(handle, Upscaler)
+        handles[bands] = handle
+    return handles
+
+
+def picture(height: int, width: int, channels: int = 3, dtype: type = np.uint8) -> np.ndarray:
+    rng = np.random.default_rng(height * 1000 + width)
+    values = rng.random((height, width, channels))
+    return (
+        values.astype(dtype)
+        if dtype is np.float32
+        else (values * np.iinfo(dtype).max).astype(dtype)
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(1, 260), st.integers(1, 260), st.sampled_from([np.uint8, np.uint16, np.float32]),
+    st.sampled_from([1, 3]),
+)  # fmt: skip
+def test_the_result_does_not_depend_on_the_tiles(
+    models: dict[int, Upscaler], height: int, width: int, dtype: type, bands: int
+) -> None:
+    array = picture(height, width, bands, dtype)
+    small = models[bands].upscale(array, memory=16 << 20)
+    large = models[bands].upscale(array, memory=4 << 30)
+    assert small.shape == (2 * height, 2 * width, bands)
+    assert small.dtype == dtype
+    step = 1e-5 if dtype is np.float32 else 1
+    assert np.abs(small.astype(np.float64) - large.astype(np.float64)).max() <= step
+
+
+def test_every_kind_comes_back_as_it_went_in(models: dict[int, Upscaler], tmp_path: Path) -> None:
+    array = picture(20, 30)
+    made = models[3].upscale(array)
+    image = models[3].upscale(Image.fromarray(array))
+    assert isinstance(image, Image.Image)
+    assert np.array_equal(np.asarray(image), made)
+    Image.fromarray(array).save(tmp_path / "a.png")
+    assert np.array_equal(np.asarray(models[3].upscale(tmp_path / "a.png")), made)
+    flat = models[1].upscale(array[..., 0])
+    assert flat.shape == (40, 60)
+
+
+def test_sixteen_bits_stay_sixteen(models: dict[int, Upscaler]) -> None:
+    array = picture(24, 24, 1, np.uint16)
+    fine = models[1].upscale(array).astype(np.float64)
+    coarse = models[1].upscale((array // 257).astype(np.uint8)).astype(np.float64) * 257
+    assert len(np.unique(fine % 257)) > 100
+    assert np.abs(fine - coarse).max() < 3 * 257
+
+
+def test_any_number_of_bands_goes_band_by_band(models: dict[int, Upscaler]) -> None:
+    array = picture(16, 16, 5, np.float32)
+    made = models[1].upscale(array)
+    for band in range(5):
+        np.testing.assert_allclose(made[..., band], models[1].upscale(array[..., band]), atol=1e-6)
+
+
+def test_what_is_transparent_does_not_bleed(models: dict[int, Upscaler]) -> None:
+    array = np.zeros((20, 20, 4), np.uint8)
+    array[:, :10] = (200, 30, 30, 255)
+    hidden = array.copy()
+    hidden[:, 10:, :3] = (0, 255, 0)  # a colour that nobody sees
+    for model in models.values():
+        assert np.array_equal(model.upscale(array), model.upscale(hidden))
+
+
+@pytest.mark.parametrize("array", [np.zeros((4, 4), np.int64), np.zeros(4), np.zeros((0, 4))])
+def test_what_is_no_picture_is_refused(models: dict[int, Upscaler], array: np.ndarray) -> None:
+    with pytest.raises(UsageError, match="is no picture"):
+        models[1].upscale(array)
+    with pytest.raises(UsageError, match="too little"):
+        models[1].upscale(np.zeros((4, 4)), memory=1000)

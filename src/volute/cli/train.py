@@ -20,6 +20,15 @@ Time = Annotated[str | None, typer.Option("--time", help="Budget, such as 90s, 1
 Kimg = Annotated[float | None, typer.Option("--kimg", help="Budget in 1000 images shown.")]
 Settings = Annotated[list[str] | None, typer.Option("-s", "--set", help="key=value")]
 
+NEXT = {
+    "gan": "sample {} -n 16 --grid",
+    "vae": "sample {} -n 16 --grid",
+    "classify": "classify {} PICTURE",
+    "extractor": "evaluate MODEL DATA --extractor {}",
+    "upscale": "info {}",
+}
+"""What to do with a trained model, by its kind."""
+
 
 def train(
     kind: Annotated[str, typer.Argument(help="gan, vae, classify, extractor, upscale")],
@@ -144,12 +153,7 @@ def _work(call: Callable[[dict[str, Any]], Run]) -> None:
             run = call({"emit": watch.emit, "stop": watch.stopped})
     where = shown_path(run.path)
     if watch.finished:
-        use = (
-            f"classify {where} PICTURE"
-            if run.config.kind == "classify"
-            else f"sample {where} -n 16 --grid"
-        )
-        typer.echo(f"done     volute {use}", err=True)
+        typer.echo(f"done     volute {NEXT[run.config.kind].format(where)}", err=True)
         return
     typer.echo(f"^C       saved at {run.metrics['shown']:,} images", err=True)
     typer.echo(f"         Continue: volute resume {where}", err=True)

@@ -12,15 +12,16 @@ import numpy as np
 from PIL import Image
 
 import volute
+from volute.evaluation import open_source
+from volute.events import silent
 from volute.handles.pictures import enlarged, grid
 from volute.handles.sampling import Sampler
 from volute.visualize.network import open_network
 from volute.visualize.sheets import stages
 
 HERE = Path(__file__).parent / "pictures"
-DATA = (
-    Path(os.environ.get("VOLUTE_DATA", HERE.parents[2] / "shared" / "data")) / "fashion_mnist.npz"
-)
+DATA = Path(os.environ.get("VOLUTE_DATA", HERE.parents[2] / "shared" / "data"))
+PHOTO = "budgie-oakland-zoo-otters.jpg"
 HEIGHT, GAP = 336, 16
 
 
@@ -35,13 +36,24 @@ def sheet(handle: Sampler, columns: int, rows: int, side: int) -> Image.Image:
 
 
 def features() -> None:
-    """Write what the stages of `garments-classify` see in the second test picture."""
-    with np.load(DATA) as garments:
+    """Write what `garments-classify` sees in the second test picture, and `eye` in a photograph."""
+    with np.load(DATA / "fashion_mnist.npz") as garments:
         picture, others = garments["x_test"][1, ..., None], garments["x_train"][..., None]
-    sheets = [stage.sheet() for stage in stages(open_network("garments-classify"), picture, others)]
+    save_stages("garments-classify", picture, others, "features.png")
+    crop = {"data": {"crop": "tiles", "mode": "RGB"}}
+    squares = open_source(DATA / "photos", 128, crop, silent).pictures
+    with Image.open(DATA / "photos" / PHOTO) as photo:
+        side = min(photo.size)
+        square = photo.convert("RGB").crop((0, 0, side, side)).resize((128, 128))
+    save_stages("eye", np.asarray(square), squares[:: len(squares) // 2000], "eye.png")
+
+
+def save_stages(model: str, picture: np.ndarray, others: np.ndarray, name: str) -> None:
+    """Write the first three stages of a model side by side."""
+    sheets = [stage.sheet() for stage in stages(open_network(model), picture, others)[:3]]
     strip = beside(sheets)
     strip = strip.resize((strip.width // 2, strip.height // 2), Image.Resampling.LANCZOS)
-    strip.save(HERE / "features.png", optimize=True)
+    strip.save(HERE / name, optimize=True)
 
 
 def beside(sheets: list[Image.Image]) -> Image.Image:

@@ -12,8 +12,17 @@ import volute
 from make_artefact import make_classifier, make_extractor, make_gan
 from running import Command
 from shapes import TINY, shapes
+from volute import zoo
 from volute.jobs import train
 from volute.zoo import shipped
+
+SHIPPED = zoo.HERE
+
+
+@pytest.fixture(autouse=True)
+def _eye(command: Command) -> None:
+    """Put the shipped extractor into the zoo, which is empty in these tests."""
+    shutil.copytree(SHIPPED / "eye", zoo.HERE / "eye")
 
 
 @pytest.fixture

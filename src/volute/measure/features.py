@@ -17,7 +17,7 @@ from volute.engine.artefact import WEIGHTS, open_artefact
 from volute.engine.session import Session
 from volute.errors import UsageError
 from volute.paths import atomic_file, cache_dir
-from volute.zoo import HERE, resolve
+from volute.zoo import resolve, shipped
 
 FORMAT = 1  # of cached features: raised when the preparation of pictures changes
 
@@ -111,8 +111,8 @@ def open_extractor(ref: str | Path = "eye", threads: int | None = None) -> OnnxE
             f"{config.name} is a {config.descriptor.kind}, not an extractor",
             "Leave --extractor out for the shipped one, or give an ONNX file.",
         )
-    shipped = artefact.path.parent == HERE
-    distance = f"FD-{config.name}" if shipped else "Frechet distance"
+    ours = artefact.path in shipped().values()
+    distance = f"FD-{config.name}" if ours else "Frechet distance"
     digest = hashlib.sha256((artefact.path / WEIGHTS).read_bytes()).hexdigest()
     graph = artefact.graph("embedding")
     return OnnxExtractor(graph, config.name, distance, digest, threads=threads)

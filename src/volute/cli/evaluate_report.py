@@ -63,7 +63,7 @@ def _numbers(found: Evaluation) -> str:
     from volute.cli.evaluate import table
 
     rows = {
-        name: f"{value} ({interval}); real pictures {floor}"
+        name: f"{value} ({interval})" + ("" if floor == "-" else f"; real pictures {floor}")
         for name, value, interval, floor, _ in table(found)
     }
     text = "In brackets the 95 % bootstrap interval; then what as many real pictures get."

@@ -14,6 +14,7 @@ from running import Command
 from shapes import TINY, shapes
 from volute import zoo
 from volute.jobs import train
+from volute.training import fid
 from volute.zoo import shipped
 
 SHIPPED = zoo.HERE
@@ -145,6 +146,19 @@ def test_fid_asks_before_it_downloads_and_says_how_else(folder: Path, command: C
     assert refused.code == 2
     for words in ("96 MB", "Apache-2.0", "b7a528bf4051", "not fetched without your agreement"):
         assert words in refused.err
+
+
+def test_only_on_inception_is_it_an_fid(
+    folder: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = make_extractor(folder / "fid" / "inception-v3.onnx")
+    monkeypatch.setattr(fid, "fid_graph", lambda agree: graph)
+    done = command("evaluate", "gan", "real.npz", "--extractor", "inception-v3", "-n", "100")
+    assert "FID (biased)" in done.out
+    assert f"features inception-v3, sha256 {fid.INCEPTION.sha256[:16]}" in done.out
+    done = command("evaluate", "gan", "real.npz", "--extractor", "fid/inception-v3.onnx")
+    assert "FID" not in done.out
+    assert "Frechet distance (biased)" in done.out
 
 
 def test_a_vae_has_bits_per_dimension(command: Command, tmp_path: Path) -> None:

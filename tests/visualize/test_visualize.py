@@ -133,3 +133,20 @@ def test_a_gan_without_its_run_says_where_the_discriminator_is(
 ) -> None:
     with pytest.raises(UsageError, match="stays with the run"):
         open_network(runs["gan"].model)
+
+
+def test_the_discriminator_of_a_classic_gan_is_shown_too(tmp_path: Path) -> None:
+    pictures, _ = shapes(64)
+    np.savez(tmp_path / "shapes.npz", x_train=pictures)
+    settings = {"width": 16, "latent": 8, "threads": 1, "precision": "float32"}
+    run = train(
+        "gan", tmp_path / "shapes.npz", preset="classic", kimg=0.2, out=tmp_path / "run",
+        settings=settings,
+    )  # fmt: skip
+    network = open_network(run.path)
+    assert network.part == "discriminator"
+    x = torch.zeros(2, 1, 16, 16)
+    found = network.maps(x)
+    assert [stage.shape[-1] for stage in found] == [8, 4]
+    assert network.decide is not None
+    assert network.decide(found[-1]).shape == (2, 1)

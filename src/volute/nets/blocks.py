@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +25,15 @@ def channels_at(side: int, width: int, cap: int) -> int:
     A multiple of 8, as group norm needs it.
     """
     return max(16, min(cap, int(width * 2.0 ** round(math.log2(8 / side)))) // 8 * 8)
+
+
+def maps_by_side(layers: Iterable[nn.Module], x_BCHW: torch.Tensor) -> list[torch.Tensor]:
+    """Return the last features of each resolution, one layer after the other, fine to coarse."""
+    found = {}
+    for layer in layers:
+        x_BCHW = layer(x_BCHW)
+        found[x_BCHW.shape[-1]] = x_BCHW
+    return list(found.values())
 
 
 class Upsample(nn.Module):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from volute.nets.blocks import channels_at, sides
+from volute.nets.blocks import channels_at, maps_by_side, sides
 
 
 class ClassicGenerator(nn.Module):
@@ -67,6 +67,14 @@ class ClassicDiscriminator(nn.Module):
     def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
         """Return one logit for each picture."""
         return self.head(self.features(x_BCHW))[:, 0]
+
+    def maps(self, x_BCHW: torch.Tensor) -> list[torch.Tensor]:
+        """Return the features at each resolution [B, C, H, W], from fine to coarse."""
+        return maps_by_side([*self.features.children(), *self.head[:3].children()], x_BCHW)
+
+    def decide(self, last_BCHW: torch.Tensor) -> torch.Tensor:
+        """Return the logit [B, 1] that the features of the last stage give."""
+        return self.head[3:](last_BCHW)
 
 
 def initialise_classic(network: nn.Module) -> None:

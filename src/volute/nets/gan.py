@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from volute.nets.blocks import Residual, Upsample, channels_at, sides
+from volute.nets.blocks import Residual, Upsample, channels_at, maps_by_side, sides
 
 Resampling = Literal["bilinear", "transposed"]
 
@@ -126,11 +126,7 @@ class Discriminator(nn.Module):
 
     def maps(self, x_BCHW: torch.Tensor) -> list[torch.Tensor]:
         """Return the features at each resolution [B, C, H, W], from fine to coarse."""
-        found = {}
-        for layer in [*self.features.children(), *list(self.head.children())[:2]]:
-            x_BCHW = layer(x_BCHW)
-            found[x_BCHW.shape[-1]] = x_BCHW
-        return list(found.values())
+        return maps_by_side([*self.features.children(), *self.head[:2].children()], x_BCHW)
 
     def decide(self, last_BCHW: torch.Tensor) -> torch.Tensor:
         """Return the logits [B, classes] that the features of the last stage give."""

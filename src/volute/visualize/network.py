@@ -15,6 +15,7 @@ import torch
 
 from volute.engine.artefact import Artefact, open_artefact
 from volute.errors import UsageError
+from volute.nets.classic import ClassicDiscriminator
 from volute.nets.classifier import Classifier
 from volute.nets.extractor import Extractor, load_extractor
 from volute.nets.gan import Discriminator
@@ -85,7 +86,7 @@ def open_network(ref: str | Path) -> Visible:
     )
 
 
-def _discriminator(path: Path, artefact: Artefact) -> Discriminator:
+def _discriminator(path: Path, artefact: Artefact) -> Discriminator | ClassicDiscriminator:
     run = Run(path)
     if not run.state.is_dir():
         raise UsageError(
@@ -95,6 +96,5 @@ def _discriminator(path: Path, artefact: Artefact) -> Discriminator:
     recipe = recipe_of(artefact)
     checkpoint.load(run.state, recipe)
     network = recipe.modules["discriminator"]
-    if not isinstance(network, Discriminator):
-        raise UsageError(f"the features of {artefact.config.name} cannot be shown: it is `classic`")
+    assert isinstance(network, Discriminator | ClassicDiscriminator)
     return network

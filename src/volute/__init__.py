@@ -13,6 +13,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from volute.errors import import_trained
+
 if TYPE_CHECKING:
     from volute.evaluation import evaluate
     from volute.handles import classify, compare, load, models, sample
@@ -30,15 +32,8 @@ def __getattr__(name: str) -> Any:
     if name == "evaluate":
         return import_module("volute.evaluation").evaluate
     if name in ("jobs", "train"):
-        try:
-            jobs = import_module("volute.jobs")
-            return jobs.train if name == "train" else jobs
-        except ModuleNotFoundError as error:
-            if error.name not in ("torch", "onnx", "onnxscript"):
-                raise
-            from volute.errors import MissingExtraError
-
-            raise MissingExtraError(f"training needs {error.name}", "train") from error
+        jobs = import_trained("volute.jobs", "training")
+        return jobs.train if name == "train" else jobs
     raise AttributeError(f"module 'volute' has no attribute {name!r}")
 
 

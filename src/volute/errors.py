@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Any
+
 
 class VoluteError(Exception):
     """A problem that the user can act on.
@@ -45,3 +48,20 @@ class DataError(VoluteError):
     """The data cannot be used as it is (exit code 4)."""
 
     exit_code = 4
+
+
+TRAIN_EXTRA = ("torch", "onnx", "onnxscript")
+
+
+def import_trained(module: str, what: str) -> Any:
+    """Import a module of the train side for `what`, such as "training".
+
+    Raises:
+        MissingExtraError: where the extra `train` is not installed.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name not in TRAIN_EXTRA:
+            raise
+        raise MissingExtraError(f"{what} needs {error.name}", "train") from error

@@ -17,9 +17,9 @@ from PIL import Image
 
 from volute.config import Config, merged
 from volute.data import DataSettings, common_side, open_dataset
-from volute.errors import MissingExtraError, UsageError, VoluteError
+from volute.errors import UsageError, VoluteError, import_trained
 from volute.events import Emit, Note, Progress, silent
-from volute.handles import load
+from volute.handles import load_sampler
 from volute.handles.pictures import MODES, to_images
 from volute.handles.sampling import Sampler
 from volute.measure import evaluation
@@ -179,7 +179,7 @@ def trial(
     """Return what `evaluate` measures together with the pictures; arguments as there."""
     _Settings.make(settings)
     if _is_model(made):
-        handle = _sampler(made)
+        handle = load_sampler(made)
         about = handle.info.descriptor
         pictures = open_like(made, data, about.size, about.channels, settings, emit)
         count = min(n, len(pictures) // 2)
@@ -247,14 +247,6 @@ def _is_model(made: str | Path) -> bool:
     return known or not path.exists()
 
 
-def _sampler(made: str | Path) -> Sampler:
-    handle = load(made)
-    if not isinstance(handle, Sampler):
-        kind = handle.info.descriptor.kind
-        raise UsageError(f"{handle.info.name} makes no pictures: it is a {kind}")
-    return handle
-
-
 def _both(
     made: Path, data: str | Path, settings: dict[str, Any], emit: Emit
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -271,22 +263,6 @@ def _both(
     return generated.pictures, open_source(data, side, merged(mode, over), emit).pictures
 
 
-def _train_side(module: str) -> Any:
-    """Import a module that needs torch.
-
-    Raises:
-        MissingExtraError: where there is none.
-    """
-    from importlib import import_module
-
-    try:
-        return import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name not in ("torch", "onnx", "onnxscript"):
-            raise
-        raise MissingExtraError(f"this measure needs {error.name}", "train") from error
-
-
 def _with_bits(
     found: Evaluation, model: str | Path, real: Stored, seed: int, emit: Emit
 ) -> Evaluation:
@@ -294,7 +270,7 @@ def _with_bits(
     emit(Note("note", "bits per dimension mean most on pictures that it has not learned from"))
     pictures = np.asarray(real.data[real.chosen[:CODED]])
     try:
-        likelihood = _train_side("volute.recipes.likelihood")
+        likelihood = import_trained("volute.recipes.likelihood", "this measure")
         value, low, high = likelihood.bits_per_dimension(model, pictures, seed)
     except VoluteError as error:
         emit(Note("note", f"bits per dimension are left out: {error.what}. {error.hint}"))

@@ -12,8 +12,7 @@ import typer
 from volute.errors import UsageError, VoluteError
 
 if TYPE_CHECKING:
-    from volute.handles import Model
-    from volute.handles.sampling import Sampler
+    pass
 
 ModelRef = Annotated[
     str, typer.Argument(metavar="MODEL", help="A shipped model, a run or an artefact folder.")
@@ -64,6 +63,7 @@ def sample(
       volute sample runs/photos-1 -n 1000 --seed 7 -o many/
     """
     from volute.cli.outputs import PICTURES, choose, is_file, save_picture
+    from volute.handles import load_sampler
 
     handle = load_sampler(model)
     name = handle.info.name
@@ -112,6 +112,7 @@ def interpolate(
       volute interpolate garments-gan --class dress -o frames/
     """
     from volute.cli.outputs import ANIMATIONS, choose, is_file, save_animation, save_picture
+    from volute.handles import load_sampler
     from volute.handles.pictures import enlarged
 
     handle = load_sampler(model)
@@ -149,9 +150,9 @@ def reconstruct(
       volute reconstruct garments-vae photos/*.jpg -o again/
     """
     from volute.cli.outputs import PICTURES, choose, is_file, save_picture
-    from volute.handles import Autoencoder
+    from volute.handles import Autoencoder, load
 
-    handle = _load(model)
+    handle = load(model)
     if not isinstance(handle, Autoencoder):
         kind = handle.info.descriptor.kind
         raise UsageError(f"{handle.info.name} cannot reconstruct: it is a {kind}", "Use a vae.")
@@ -173,25 +174,6 @@ def reconstruct(
     _tell(as_json, target, words, {"model": handle.info.name, "failed": failed}, done)
     if failed:
         raise typer.Exit(1)
-
-
-def _load(model: str) -> Model:
-    from volute.handles import load
-
-    return load(model)
-
-
-def load_sampler(model: str) -> Sampler:
-    """Load a model that makes pictures, or raise UsageError."""
-    from volute.handles.sampling import Sampler
-
-    handle = _load(model)
-    if not isinstance(handle, Sampler):
-        kind = handle.info.descriptor.kind
-        raise UsageError(
-            f"{handle.info.name} makes no pictures: it is a {kind}", "Use a gan or vae."
-        )
-    return handle
 
 
 def _grid(images: Sequence[Any]) -> Any:

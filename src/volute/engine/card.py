@@ -33,6 +33,7 @@ CALLS = {
     "vae": ".sample(16, seed=0)",
     "classify": '.classify("picture.png")',
     "extractor": '.distance("picture.png", "other.png")',
+    "upscale": '.upscale("picture.png")',
 }
 
 PAGE = """\

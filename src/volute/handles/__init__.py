@@ -19,7 +19,8 @@ from volute.handles.upscaler import Upscaler
 from volute.zoo import resolve, shipped
 
 __all__ = ["Autoencoder", "Classifier", "Comparison", "Extractor", "Generator", "Model"]
-__all__ += ["Prediction", "Upscaler", "classify", "compare", "load", "models", "sample"]
+__all__ += ["Prediction", "Upscaler", "classify", "compare", "load", "load_sampler"]
+__all__ += ["models", "sample"]
 
 Model = Generator | Autoencoder | Classifier | Extractor | Upscaler
 
@@ -55,6 +56,21 @@ def load(ref: str | Path, *, threads: int | None = None) -> Model:
     return HANDLES[kind](artefact, threads)
 
 
+def load_sampler(ref: str | Path) -> Sampler:
+    """Load a model that makes pictures, as `load` does.
+
+    Raises:
+        UsageError: if it makes none.
+    """
+    model = load(ref)
+    if not isinstance(model, Sampler):
+        kind = model.info.descriptor.kind
+        article = "an" if kind[0] in "aeiou" else "a"
+        what = f"{model.info.name} makes no pictures: it is {article} {kind}"
+        raise UsageError(what, "Use a gan or vae.")
+    return model
+
+
 def sample(
     ref: str | Path,
     n: int = 1,
@@ -64,9 +80,7 @@ def sample(
     classes: Classes = None,
 ) -> list[Image.Image]:
     """Return `load(ref).sample(...)`: n new pictures of a model."""
-    model = load(ref)
-    if not isinstance(model, Sampler):
-        raise UsageError(f"{model.info.name} makes no pictures", "Use a gan or a vae.")
+    model = load_sampler(ref)
     return model.sample(n, seed=seed, truncation=truncation, classes=classes)
 
 

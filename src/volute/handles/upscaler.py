@@ -17,7 +17,7 @@ from volute.handles.pictures import opened
 
 MEMORY = 1 << 30
 LIVE = 6
-"""Feature maps that are held at a time while the graph runs, measured."""
+"""Feature maps that a tile is reckoned with; ONNX Runtime was seen to hold up to 3.8 at a time."""
 
 
 class Upscaler(Handle):

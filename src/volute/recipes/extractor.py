@@ -1,7 +1,9 @@
 """Distil a small feature network from large ones, on pictures of your own.
 
-    volute train extractor pictures/ --size 160 --time 80m -s name=eye \\
+    volute train extractor pictures/ --size 160 --time 50m -s name=eye \\
         -s spatial_teacher=vgg16_relu3_3.safetensors -s global_teacher=mobilenetv2_trunk.onnx
+
+Fifty minutes on two cores showed it 69,000 pictures and made `eye`.
 
 After Hinton et al. 2015, arXiv:1503.02531, on features instead of logits; crops, colours and
 mixtures are the same for teacher and student (Beyer et al. 2022, arXiv:2106.05237). Each picture

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from volute.download import Asset, fetch
-from volute.errors import MissingExtraError, VoluteError
+from volute.errors import TRAIN_EXTRA, MissingExtraError, VoluteError
 from volute.paths import atomic_file, cache_dir
 
 INCEPTION = Asset(
@@ -44,7 +44,7 @@ def fid_graph(agree: Callable[[str], bool]) -> Path:
 
 
 def _check_extra() -> None:
-    for name in ("torch", "onnx", "onnxscript"):
+    for name in TRAIN_EXTRA:
         if find_spec(name) is None:
             raise MissingExtraError(f"making the FID extractor needs {name}", "train")
 

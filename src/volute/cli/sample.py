@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from volute.errors import UsageError, VoluteError
-
-if TYPE_CHECKING:
-    pass
 
 ModelRef = Annotated[
     str, typer.Argument(metavar="MODEL", help="A shipped model, a run or an artefact folder.")

@@ -62,6 +62,7 @@ class Loop:
         )
         self.sampler = Sampler(len(self.kept), self.config.seed)
         self._shown_at_start = self.counters.shown
+        self._saved: checkpoint.Counters | None = None
         self._seconds_at_start = self.counters.seconds
 
     def fit(self) -> bool:
@@ -137,9 +138,12 @@ class Loop:
         self.emit(Saved(path, "sample"))
 
     def save(self) -> None:
-        """Write the state."""
+        """Write the state, once for each number of images: the one before stays beside it."""
+        if self.counters == self._saved:
+            return
         try:
             checkpoint.save(self.run.state, self.recipe, self.counters)
+            self._saved = self.counters
         except VoluteError as error:
             if "NaN" in error.what:
                 raise DivergedError(self.counters.shown, self.run) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from PIL import Image
 
 import volute
 from make_artefact import make_upscaler
-from volute.errors import UsageError
+from volute.engine.session import Session
+from volute.errors import UsageError, VoluteError
 from volute.handles import Upscaler
 
 
@@ -41,18 +43,34 @@ def picture(height: int, width: int, channels: int = 3, dtype: type = np.uint8) 
 @settings(max_examples=25, deadline=None)
 @given(
     st.integers(1, 260), st.integers(1, 260), st.sampled_from([np.uint8, np.uint16, np.float32]),
-    st.sampled_from([1, 3]),
+    st.sampled_from([1, 3]), st.integers(1, 9000),
 )  # fmt: skip
 def test_the_result_does_not_depend_on_the_tiles(
-    models: dict[int, Upscaler], height: int, width: int, dtype: type, bands: int
+    models: dict[int, Upscaler], height: int, width: int, dtype: type, bands: int, pixels: int
 ) -> None:
     array = picture(height, width, bands, dtype)
-    small = models[bands].upscale(array, memory=16 << 20)
+    with patch.object(Upscaler, "_pixels", return_value=pixels):
+        small = models[bands].upscale(array)
     large = models[bands].upscale(array, memory=4 << 30)
     assert small.shape == (2 * height, 2 * width, bands)
     assert small.dtype == dtype
-    step = 1e-5 if dtype is np.float32 else 1
-    assert np.abs(small.astype(np.float64) - large.astype(np.float64)).max() <= step
+    assert np.array_equal(small, large)
+
+
+def test_less_memory_than_reckoned_gives_the_same(models: dict[int, Upscaler]) -> None:
+    array = picture(90, 120, 1)
+    whole = models[1].upscale(array)
+    run = Session.run
+
+    def short(self: Session, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        if inputs["picture"].size > 1000:
+            raise MemoryError
+        return run(self, inputs)
+
+    with patch.object(Session, "run", short):
+        assert np.array_equal(models[1].upscale(array), whole)
+    with patch.object(Session, "run", side_effect=MemoryError), pytest.raises(VoluteError):
+        models[1].upscale(array)
 
 
 def test_every_kind_comes_back_as_it_went_in(models: dict[int, Upscaler], tmp_path: Path) -> None:

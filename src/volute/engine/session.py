@@ -16,6 +16,7 @@ import numpy as np
 
 from volute.errors import VoluteError
 
+NO_MEMORY = ("Failed to allocate memory", "bad_alloc", "bad allocation")
 SILENT = 4  # ONNX Runtime's severity for fatal errors only: the rest comes as exceptions
 
 
@@ -37,12 +38,15 @@ class Session:
 
         Raises:
             VoluteError: if the file is not an ONNX graph that runs, or an input does not fit it.
+            MemoryError: if there is not enough.
         """
         if self._session is None:
             self._session = self._load()
         try:
             return self._session.run(None, dict(inputs))[0]
         except Exception as error:  # ONNX Runtime's errors share no public base class
+            if any(text in str(error) for text in NO_MEMORY):
+                raise MemoryError from error
             raise VoluteError(f"{self.path} cannot run: {_one_line(error)}") from error
 
     def shape(self, name: str) -> list[int | str | None]:

@@ -2,15 +2,17 @@
 
 A part is read with a halo as wide as the network's receptive radius, clipped at the picture's
 border, never padded there: the network's own padding then acts where it acts on the whole picture,
-and every pixel is computed from the same numbers (up to the rounding of another order of sums).
+and every pixel is computed from the same numbers in the same order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
+ALIGNED = 256
+"""Large tiles are multiples of it, so that they end where the blocks of a tiled file end."""
 
 
 @dataclass(frozen=True)
@@ -36,37 +38,26 @@ class Tile:
         return places[0], places[1]
 
 
-def tiles(height: int, width: int, side: int, radius: int) -> Iterator[Tile]:
-    """Yield the parts of a picture, row by row, `side` pixels a side but for the last ones."""
-    for rows, inner_rows in _spans(height, side, radius):
-        for columns, inner_columns in _spans(width, side, radius):
-            yield Tile(rows, columns, inner_rows, inner_columns)
+def tiles(height: int, width: int, shape: tuple[int, int], radius: int) -> list[Tile]:
+    """Return the parts of a picture, row by row, of `shape` (rows, columns) but for the last."""
+    return [
+        Tile(rows, columns, inner_rows, inner_columns)
+        for rows, inner_rows in _spans(height, shape[0], radius)
+        for columns, inner_columns in _spans(width, shape[1], radius)
+    ]
 
 
-def side_for(memory: int, bytes_per_pixel: float, radius: int) -> int:
-    """Return the largest side of a tile whose reading takes at most `memory` bytes; 16 at least."""
-    return max(16, int((memory / bytes_per_pixel) ** 0.5) - 2 * radius)
+def shape_for(height: int, width: int, pixels: int, radius: int, workers: int) -> tuple[int, int]:
+    """Return rows and columns of a tile: at most `pixels` with its halo, at least 16 a side.
 
-
-def run_tiled(
-    network: Callable[[np.ndarray], np.ndarray],
-    picture_CHW: np.ndarray,
-    scale: int,
-    side: int,
-    radius: int,
-) -> np.ndarray:
-    """Return network(picture) made part by part: [C, H, W] to [K, scale * H, scale * W]."""
-    _, height, width = picture_CHW.shape
-    result: np.ndarray | None = None
-    for tile in tiles(height, width, side, radius):
-        made = network(picture_CHW[None, :, tile.rows, tile.columns])[0]
-        if result is None:
-            result = np.empty((len(made), height * scale, width * scale), made.dtype)
-        rows, columns = tile.target(scale)
-        inner_rows, inner_columns = tile.scaled(scale)
-        result[:, rows, columns] = made[:, inner_rows, inner_columns]
-    assert result is not None
-    return result
+    Strips of the whole width, one for each worker, where they fit; else squares.
+    """
+    rows = max(16, math.ceil(height / workers))
+    if (rows + 2 * radius) * width <= pixels:
+        return rows, width
+    side = max(16, math.isqrt(pixels) - 2 * radius)
+    side = side // ALIGNED * ALIGNED or side
+    return side, side
 
 
 def _spans(length: int, side: int, radius: int) -> Iterator[tuple[slice, slice]]:

@@ -1,0 +1,174 @@
+"""A super-resolution network over a raster of any kind: tile by tile, several at once, exactly."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from volute.engine import planes
+from volute.engine.faithful import PROJECTION_RADIUS, Check, projected, reduced
+from volute.engine.tiles import Tile, shape_for, tiles
+from volute.media.raster import Block, Canvas, Raster
+
+Network = Callable[[np.ndarray], np.ndarray]
+"""[n, bands, H, W] in [-1, 1] to [n, bands, scale * H, scale * W], by several threads at once."""
+Make = Callable[[Tile], tuple[Block, Block]]
+"""Gives what was there and what is made of it, both with the halo."""
+Tick = Callable[[float], None]
+"""Is told the share of the work that is done, in (0, 1]."""
+
+
+@dataclass(frozen=True)
+class Enlarger:
+    """What enlarges, and how."""
+
+    network: Network
+    bands: int
+    """Of the network. With one, colours go as luma, their differences by cubic interpolation."""
+    scale: int
+    radius: int
+    """Of the network, in pixels of its input."""
+    workers: int
+    faithful: bool = False
+    """Project each part so that its reduction equals what was there."""
+
+    def run(
+        self,
+        raster: Raster,
+        canvas: Canvas,
+        pixels: int,
+        tick: Tick | None = None,
+        check: Check | None = None,
+    ) -> None:
+        """Enlarge all of `raster` onto `canvas`.
+
+        Args:
+            raster: what is read.
+            canvas: what is written.
+            pixels: how many of the input one tile may have, with its halo.
+            tick: is called after each tile.
+            check: counts how the result, as it is written, compares with the raster.
+        """
+        halo = self._halo(raster.masked, check is not None)
+        shape = shape_for(raster.height, raster.width, pixels, halo, self.workers)
+        parts = tiles(raster.height, raster.width, shape, halo)
+        reading = threading.Lock()
+
+        def make(tile: Tile) -> tuple[Block, Block]:
+            with reading:
+                block = raster.read(tile.rows, tile.columns)
+            return block, self._block(raster, block)
+
+        for count, (tile, (block, made)) in enumerate(self._in_order(make, parts), 1):
+            rows, columns = tile.target(self.scale)
+            canvas.write(rows, columns, _cut(made, *tile.scaled(self.scale)))
+            if check is not None:
+                self._compare(check, raster, tile, block, made)
+            if tick is not None:
+                tick(count / len(parts))
+
+    def _halo(self, masked: bool, checked: bool) -> int:
+        """Return how far around a tile its pixels depend on what was there."""
+        reach = max(self.radius, planes.BICUBIC_RADIUS)
+        reach += planes.FILL_RADIUS * masked + PROJECTION_RADIUS * self.faithful
+        return reach + planes.BICUBIC_RADIUS * checked
+
+    def _in_order(
+        self, make: Make, parts: list[Tile]
+    ) -> Iterator[tuple[Tile, tuple[Block, Block]]]:
+        """Yield what `make` gives for each part, in order; at most one more than the workers."""
+        if self.workers == 1 or len(parts) == 1:
+            yield from ((tile, make(tile)) for tile in parts)
+            return
+        waiting: deque[tuple[Tile, Future[tuple[Block, Block]]]] = deque()
+        with ThreadPoolExecutor(self.workers) as pool:
+            try:
+                for tile in parts:
+                    waiting.append((tile, pool.submit(make, tile)))
+                    if len(waiting) > self.workers:
+                        first, result = waiting.popleft()
+                        yield first, result.result()
+                for first, result in waiting:
+                    yield first, result.result()
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _block(self, raster: Raster, block: Block) -> Block:
+        unit, valid = raster.levels.unit(block.numbers), block.valid
+        if valid is not None:
+            if not valid.any():
+                unit = np.zeros_like(unit)
+            elif not valid.all():
+                unit = planes.filled(unit, valid)
+        made = self._with_alpha(unit, raster.rgb) if raster.alpha else self._run(unit, raster.rgb)
+        if self.faithful:
+            made = projected(made, unit, self.scale)
+        wide = None if valid is None else valid.repeat(self.scale, 1).repeat(self.scale, 2)
+        return Block(raster.levels.numbers(made), wide)
+
+    def _with_alpha(self, unit_CHW: np.ndarray, rgb: bool) -> np.ndarray:
+        """Enlarge colours multiplied by their opacity, so that nothing hidden bleeds out."""
+        colour, alpha = unit_CHW[:-1], unit_CHW[-1:]
+        if (alpha == 1).all():
+            large = self._run(colour, rgb)
+            return np.concatenate([large, np.ones_like(large[:1])])
+        large_alpha = self._run(alpha, False).clip(0, 1)
+        large = self._run(colour * alpha, rgb)
+        seen = large_alpha > 0.5 / 255
+        colour = np.divide(large, large_alpha, out=np.zeros_like(large), where=seen)
+        return np.concatenate([colour, large_alpha])
+
+    def _run(self, unit_CHW: np.ndarray, rgb: bool) -> np.ndarray:
+        if rgb and self.bands == 1:
+            luma, difference = planes.to_luma(unit_CHW[:3])
+            colour = planes.from_luma(self._each(luma), planes.bicubic(difference, self.scale))
+            rest = [self._each(unit_CHW[3:])] if len(unit_CHW) > 3 else []
+            return np.concatenate([colour, *rest]) if rest else colour
+        if rgb and len(unit_CHW) == self.bands:
+            return (self.network(unit_CHW[None] * 2 - 1)[0] + 1) / 2
+        return self._each(unit_CHW)
+
+    def _each(self, unit_CHW: np.ndarray) -> np.ndarray:
+        """Enlarge each plane by itself."""
+        made = []
+        for plane in unit_CHW:
+            copies = np.repeat(plane[None, None] * 2 - 1, self.bands, 1)
+            made.append((self.network(copies)[0].mean(0) + 1) / 2)
+        return np.stack(made)
+
+    def _compare(self, check: Check, raster: Raster, tile: Tile, block: Block, made: Block) -> None:
+        small, large = raster.levels.unit(block.numbers), raster.levels.unit(made.numbers)
+        valid = block.valid
+        if valid is not None:
+            small, large = (np.where(np.isfinite(x), x, 0) for x in (small, large))
+            valid = _worn(valid)
+        inside = tile.inner_rows, tile.inner_columns
+        (rows, columns) = tile.target(1)
+        check.add(
+            rows,
+            columns,
+            small[:, *inside],
+            reduced(large, self.scale)[:, *inside],
+            None if valid is None else valid[:, *inside],
+        )
+
+
+def _cut(block: Block, rows: slice, columns: slice) -> Block:
+    valid = None if block.valid is None else block.valid[:, rows, columns]
+    return Block(block.numbers[:, rows, columns], valid)
+
+
+def _worn(valid: np.ndarray) -> np.ndarray:
+    """Return where all neighbours that a reduction sees are valid too."""
+    reach = planes.BICUBIC_RADIUS
+    padded = np.pad(valid, ((0, 0), (reach, reach), (reach, reach)), constant_values=True)
+    rows, columns = valid.shape[1:]
+    span = range(2 * reach + 1)
+    return np.logical_and.reduce(
+        [padded[:, y : y + rows, x : x + columns] for y in span for x in span]
+    )

@@ -1,0 +1,88 @@
+"""What is done to the planes of a picture around the network, each with a known, small radius."""
+
+from __future__ import annotations
+
+import numpy as np
+
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+"""BT.601."""
+BICUBIC_RADIUS = 2
+"""Of `bicubic` and of an antialiased bicubic reduction, in pixels of the small picture."""
+FILL_RADIUS = 8
+
+
+def to_luma(rgb_CHW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return luma [1, H, W] and the differences of red and blue from it [2, H, W]."""
+    luma = np.einsum("c,chw->hw", LUMA, rgb_CHW)[None]
+    return luma, rgb_CHW[::2] - luma
+
+
+def from_luma(luma_1HW: np.ndarray, difference_2HW: np.ndarray) -> np.ndarray:
+    """Return [3, H, W] of which `to_luma` is the reverse."""
+    rgb = np.empty((3, *luma_1HW.shape[1:]), np.float32)
+    np.add(difference_2HW, luma_1HW, out=rgb[::2])
+    rgb[1] = (luma_1HW[0] - LUMA[0] * rgb[0] - LUMA[2] * rgb[2]) / LUMA[1]
+    return rgb
+
+
+def bicubic(planes_CHW: np.ndarray, scale: int) -> np.ndarray:
+    """Enlarge [C, H, W] by a whole factor: cubic convolution (Keys 1981, a = -0.5), edges repeated.
+
+    Each pixel is summed in the same order whatever the picture's size.
+    """
+    rows = _interpolated(planes_CHW, scale)
+    return np.ascontiguousarray(_interpolated(rows.swapaxes(1, 2), scale).swapaxes(1, 2))
+
+
+def filled(planes_CHW: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Return the planes with what is not valid replaced by a mean of what is, near by.
+
+    Normalised convolution (Knutsson and Westin 1993): the weights, a triangle of `FILL_RADIUS`
+    each way, count valid numbers only. Where there are none, the number is 0.
+
+    Args:
+        planes_CHW: float32; anything, NaN too, where not valid.
+        valid: bool [C, H, W] or [1, H, W].
+    """
+    mask = np.broadcast_to(valid, planes_CHW.shape)
+    known = np.where(mask, planes_CHW, np.float32(0))
+    weight = _spread(mask.astype(np.float32))
+    mean = _spread(known) / np.maximum(weight, np.float32(1e-12))
+    return np.where(mask, known, mean)
+
+
+def _interpolated(planes_CNW: np.ndarray, scale: int) -> np.ndarray:
+    """Enlarge along the second axis."""
+    count = planes_CNW.shape[1]
+    padded = np.pad(planes_CNW, ((0, 0), (2, 2), (0, 0)), mode="edge")
+    shape = (planes_CNW.shape[0], count, scale, planes_CNW.shape[2])
+    result = np.zeros(shape, np.float32)
+    for phase in range(scale):
+        place = (phase + 0.5) / scale - 0.5
+        for tap in range(-2, 3):
+            weight = np.float32(_cubic(tap - place))
+            if weight:
+                result[:, :, phase] += weight * padded[:, 2 + tap : 2 + tap + count]
+    return result.reshape(shape[0], count * scale, shape[3])
+
+
+def _cubic(x: float) -> float:
+    x = abs(x)
+    if x < 1:
+        return 1.5 * x**3 - 2.5 * x**2 + 1
+    return -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2 if x < 2 else 0.0
+
+
+def _spread(planes_CHW: np.ndarray) -> np.ndarray:
+    """Return sums over the neighbourhood, weighted by a triangle along both axes."""
+    for axis in (1, 2):
+        width = [(0, 0)] * 3
+        width[axis] = (FILL_RADIUS, FILL_RADIUS)
+        padded, length = np.pad(planes_CHW, width), planes_CHW.shape[axis]
+        planes_CHW = np.zeros_like(planes_CHW)
+        for shift in range(2 * FILL_RADIUS + 1):
+            weight = np.float32(FILL_RADIUS + 1 - abs(shift - FILL_RADIUS))
+            part = [slice(None)] * 3
+            part[axis] = slice(shift, shift + length)
+            planes_CHW += weight * padded[tuple(part)]
+    return planes_CHW

@@ -1,0 +1,47 @@
+"""Which format a file is in, by what it holds, and the module that enlarges it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+from volute.errors import DataError
+from volute.media.raster import Work
+
+SNIFFED = ("video", "dicom", "nifti", "geotiff")
+"""Modules with a test `is_<name>(path)`, in the order in which they are asked."""
+
+
+class Family(Protocol):
+    """A format module."""
+
+    def suffix(self, source: Path) -> str:
+        """Return the natural ending of what is made of `source`."""
+        ...
+
+    def enlarge(self, source: Path, target: Path, work: Work) -> list[str]:
+        """Write `source`, enlarged, to `target`; return what a person should know."""
+        ...
+
+
+def of(source: Path) -> Family:
+    """Return the module for a file; anything unknown is taken for a photograph.
+
+    Raises:
+        DataError: if it is not there, no file, or empty.
+    """
+    try:
+        size = source.stat().st_size
+    except OSError as error:
+        raise DataError(f"{source}: {error.strerror}", "Check the name.") from error
+    if not source.is_file():
+        raise DataError(f"{source}: not a file")
+    if size == 0:
+        raise DataError(f"{source}: the file is empty (0 bytes)", "Copy it again.")
+    for name in SNIFFED:
+        module: Any = import_module(f"volute.media.{name}")
+        if getattr(module, f"is_{name}")(source):
+            return module
+    photo: Any = import_module("volute.media.enlarge_photo")
+    return photo

@@ -9,10 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
+import volute.handles
 from teachers import coloured
 from volute.engine.artefact import open_artefact
 from volute.errors import UsageError
 from volute.jobs import resume, train
+from volute.nets.upscaler import Upscaler, begin
 from volute.recipes.upscale import reduced
 from volute.training.run import Run
 
@@ -77,3 +79,52 @@ def test_tiles_that_hold_no_patch_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "discs.npz", x=coloured(20, 64))
     with pytest.raises(UsageError, match=r"tiles of 64 px are too small: 96 px are needed"):
         train("upscale", tmp_path / "discs.npz", size=64, out=tmp_path / "run")
+
+
+def test_another_scale_starts_from_what_was_learned(discs: Path, run: Run) -> None:
+    small = Upscaler(3, 8, 1, 2)
+    begin(small, open_artefact(run.model))
+    large = Upscaler(3, 8, 1, 4)
+    begin(large, open_artefact(run.model))
+    x = torch.from_numpy(coloured(1, 32)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    repeated = small(x).repeat_interleave(2, 2).repeat_interleave(2, 3)
+    torch.testing.assert_close(large(x), repeated)
+    assert (repeated - x.repeat_interleave(4, 2).repeat_interleave(4, 3)).abs().max() > 0.01
+    robust = Upscaler(3, 8, 1, 2, robust=True)
+    begin(robust, open_artefact(run.model))
+    torch.testing.assert_close(robust(x, torch.ones(1)), small(x))
+    other = {**TINY, "width": 16, "start": str(run.path)}
+    with pytest.raises(UsageError, match="has other bands, channels or blocks"):
+        train("upscale", discs, size=64, kimg=0.1, out=discs.parent / "other", settings=other)
+
+
+def test_a_robust_model_repairs_as_much_as_it_is_told(discs: Path) -> None:
+    out = discs.parent / "robust"
+    made = train("upscale", discs, size=64, kimg=1, out=out, settings={**TINY, "robust": True})
+    model = volute.load(made.model)
+    assert isinstance(model, volute.handles.Upscaler)
+    picture = coloured(1, 64, seed=3)[0]
+    rough = np.random.default_rng(0).normal(picture, 12).clip(0, 255).astype(np.uint8)
+    smooth = [_roughness(model.upscale(rough, strength=s)) for s in (0.0, 1.0)]
+    assert smooth[1] < smooth[0]
+    with pytest.raises(UsageError, match="is not between 0 and 1"):
+        model.upscale(picture, strength=2)
+
+
+def _roughness(picture: np.ndarray) -> float:
+    return float(np.abs(np.diff(picture.astype(float), axis=0)).mean())
+
+
+def test_perceptual_and_adversarial_learning_resume_to_the_byte(discs: Path) -> None:
+    settings = {**TINY, "patch": 16, "perceptual": 0.1, "adversarial": 0.01}
+    folder = discs.parent
+    whole = train("upscale", discs, size=64, kimg=0.2, out=folder / "g", settings=settings)
+    stops = iter([False] * 9 + [True])
+    part = train(
+        "upscale", discs, size=64, kimg=0.2, out=folder / "h", settings=settings,
+        stop=lambda: next(stops),
+    )  # fmt: skip
+    resume(part.path)
+    weights = "model/weights.safetensors"
+    assert (part.path / weights).read_bytes() == (whole.path / weights).read_bytes()
+    assert np.isfinite(whole.metrics["psnr"])

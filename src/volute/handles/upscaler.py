@@ -181,7 +181,7 @@ class Upscaler(Handle):
         return Enlarger(network, about.channels, about.scale, about.radius, self._workers, faithful)
 
     def _strength(self, strength: float | None) -> dict[str, np.ndarray]:
-        if not self.info.settings.get("degrade"):
+        if not self.info.settings.get("robust"):
             if strength is not None:
                 what = f"{self.info.name} has no strength"
                 raise UsageError(what, "Leave it out, or use a model such as photo-x2-robust.")

@@ -10,10 +10,15 @@ little more than running.
 from __future__ import annotations
 
 import copy
+import math
 
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 from torch import nn
+
+from volute.engine.artefact import WEIGHTS, Artefact
+from volute.errors import UsageError
 
 
 class Branched(nn.Module):
@@ -68,22 +73,68 @@ class Upscaler(nn.Module):
         width: channels inside.
         blocks: residual blocks.
         scale: 2, 3 or 4.
+        robust: whether it is also told how strongly to repair.
     """
 
-    def __init__(self, bands: int, width: int, blocks: int, scale: int) -> None:
+    def __init__(
+        self, bands: int, width: int, blocks: int, scale: int, robust: bool = False
+    ) -> None:
         super().__init__()
-        self.scale = scale
+        self.scale, self.robust = scale, robust
         self.radius = 2 + 2 * blocks
-        self.first = Branched(bands, width)
+        self.first = Branched(bands + robust, width)
         self.blocks = nn.Sequential(*[Block(width) for _ in range(blocks)])
         self.last = Branched(width, bands * scale**2)
         nn.init.zeros_(self.last.plain)
 
-    def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
-        """Map [B, bands, H, W] to [B, bands, scale * H, scale * W]."""
-        added = self.last(self.blocks(self.first(x_BCHW)))
+    def forward(self, x_BCHW: torch.Tensor, strength: torch.Tensor | None = None) -> torch.Tensor:
+        """Map [B, bands, H, W], and strengths [B] in [0, 1], to [B, bands, scale H, scale W]."""
+        seen = x_BCHW
+        if strength is not None:
+            plane = strength[:, None, None, None].expand(-1, 1, *x_BCHW.shape[2:])
+            seen = torch.cat([x_BCHW, plane], 1)
+        added = self.last(self.blocks(self.first(seen)))
         nearest = x_BCHW.repeat_interleave(self.scale**2, 1)
         return F.pixel_shuffle(nearest + added, self.scale)
+
+
+def begin(network: Upscaler, artefact: Artefact) -> None:
+    """Give a network that has learned nothing the kernels of another, whose scale may differ.
+
+    Raises:
+        UsageError: if the other has another number of bands, channels or blocks.
+    """
+    tensors = load_file(artefact.path / WEIGHTS)
+    with torch.no_grad():
+        for name, module in network.named_modules():
+            if not isinstance(module, Branched):
+                continue
+            weight, bias = (tensors.get(f"upscaler.{name}.{part}") for part in ("weight", "bias"))
+            if weight is None or bias is None:
+                raise _unlike(artefact)
+            if name == "last":
+                weight, bias = _rescaled(weight, network), _rescaled(bias, network)
+            if name == "first":  # the other knows of no strength
+                more = max(0, module.plain.shape[1] - weight.shape[1])
+                weight = F.pad(weight, (0, 0, 0, 0, 0, min(more, int(network.robust))))
+            if weight.shape != module.plain.shape:
+                raise _unlike(artefact)
+            module.plain.copy_(weight)
+            module.bias.copy_(bias)
+
+
+def _rescaled(tensor: torch.Tensor, network: Upscaler) -> torch.Tensor:
+    """Repeat or drop what stands for the pixels within one, [bands * s * s, ...]."""
+    bands = network.last.plain.shape[0] // network.scale**2
+    before = math.isqrt(len(tensor) // bands)
+    place = torch.arange(network.scale) * before // network.scale
+    grid = tensor.unflatten(0, (bands, before, before))
+    return grid[:, place][:, :, place].flatten(0, 2)
+
+
+def _unlike(artefact: Artefact) -> UsageError:
+    what = f"{artefact.config.name} has other bands, channels or blocks than the new network"
+    return UsageError(what, "Give the same preset and colours, or leave -s start out.")
 
 
 def folded(network: Upscaler) -> Upscaler:

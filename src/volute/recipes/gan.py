@@ -25,6 +25,7 @@ from torch import nn
 from volute.config import Config
 from volute.nets.classic import ClassicDiscriminator, ClassicGenerator
 from volute.nets.gan import Discriminator, Generator, Resampling
+from volute.training.adversarial import relativistic, score_pairs
 from volute.training.augment import augment, flip
 from volute.training.device import Device
 from volute.training.ema import Average
@@ -185,8 +186,14 @@ class GanRecipe(Recipe):
     ) -> dict[str, float]:
         self.discriminator.requires_grad_(True)
         if self.settings.loss == "relativistic":
-            on_real, on_fake, penalty = self._score_pairs(real, fake, label, rng)
-            loss = F.softplus(on_fake - on_real).mean()
+            on_real, on_fake, penalty = score_pairs(
+                lambda pictures, labels: self._score(pictures, labels, rng),
+                real,
+                fake,
+                label,
+                max(1, round(self.settings.penalty_share * len(real))),
+            )
+            loss = relativistic(on_real, on_fake)
         else:  # apart, because batch norm must not see both at once
             on_real, on_fake = self._score(real, label, rng), self._score(fake, label, rng)
             loss = F.softplus(-on_real).mean() + F.softplus(on_fake).mean()
@@ -198,34 +205,6 @@ class GanRecipe(Recipe):
             "real_logit": on_real.mean().item(),
             "fake_logit": on_fake.mean().item(),
         }
-
-    def _score_pairs(
-        self,
-        real: torch.Tensor,
-        fake: torch.Tensor,
-        label: torch.Tensor | None,
-        rng: torch.Generator,
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return logits [B] of real and fake pictures and the sum of R1 and R2.
-
-        The penalties, mean squared norms of the logit's gradient by the picture, are taken on the
-        first pictures; these and the rest are each scored in one pass.
-        """
-        count = max(1, round(self.settings.penalty_share * len(real)))
-        pairs = torch.stack([real, fake], 1)
-        labels = None if label is None else label[:, None].expand(-1, 2)
-
-        def score(part: slice, pictures: torch.Tensor) -> torch.Tensor:
-            flat = None if labels is None else labels[part].flatten()
-            return self._score(pictures.flatten(0, 1), flat, rng).unflatten(0, (-1, 2))
-
-        watched = pairs[:count].requires_grad_(True)
-        logits = score(slice(count), watched)
-        (gradient,) = torch.autograd.grad(logits.sum(), watched, create_graph=True)
-        penalty = 2 * gradient.float().square().sum((2, 3, 4)).mean()
-        if count < len(real):
-            logits = torch.cat([logits, score(slice(count, None), pairs[count:])])
-        return logits[:, 0], logits[:, 1], penalty
 
     def _generator_step(
         self,
@@ -239,7 +218,7 @@ class GanRecipe(Recipe):
         if self.settings.loss == "relativistic":
             with torch.no_grad():
                 on_real = self._score(real, label, rng)
-            loss = F.softplus(on_real - on_fake).mean()
+            loss = relativistic(on_fake, on_real)
         else:
             loss = F.softplus(-on_fake).mean()
         _descend(self.optimisers["generator"], loss)

@@ -58,20 +58,31 @@ def noise(x_BCHW: torch.Tensor, strength: torch.Tensor, rng: torch.Generator) ->
 
 
 def jpeg(x_BCHW: torch.Tensor, strength: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-    """Quantise 8 x 8 blocks as JPEG does, from quality 95 down to 3; sides multiples of 8."""
-    quality = 95 - 92 * strength
-    factor = torch.where(quality < 50, 50 / quality, 2 - quality / 50)
-    tables = [_table(text, x_BCHW) for text in (LUMINANCE, CHROMINANCE, CHROMINANCE)]
-    steps = torch.stack(tables) * factor[:, None, None, None]
-    steps = steps.clamp(1, 255)[:, :, None, None]
+    """Quantise 8 x 8 blocks as JPEG does, from quality 95 down to 3."""
+    steps = jpeg_steps(95 - 92 * strength, 3)
     turn = torch.tensor(YCC, device=x_BCHW.device)
-    colours = torch.einsum("kc,bchw->bkhw", turn, x_BCHW * 127.5)
-    blocks = colours.unfold(2, 8, 8).unfold(3, 8, 8)
-    cosine = _cosine(x_BCHW)
+    colours = quantised(torch.einsum("kc,bchw->bkhw", turn, x_BCHW), steps)
+    return torch.einsum("ck,bkhw->bchw", torch.linalg.inv(turn), colours)
+
+
+def jpeg_steps(quality: torch.Tensor, channels: int) -> torch.Tensor:
+    """Return the quantisation tables [B, C, 8, 8] for qualities [B]; the first is of luminance."""
+    factor = torch.where(quality < 50, 50 / quality, 2 - quality / 50)
+    names = (LUMINANCE, *[CHROMINANCE] * (channels - 1))
+    tables = torch.stack([_table(text, quality) for text in names])
+    return (tables * factor[:, None, None, None]).clamp(1, 255)
+
+
+def quantised(x_BCHW: torch.Tensor, steps_BC88: torch.Tensor) -> torch.Tensor:
+    """Round the cosine transform of 8 x 8 blocks of pictures in [-1, 1]."""
+    height, width = x_BCHW.shape[2:]
+    whole = F.pad(x_BCHW * 127.5, (0, -width % 8, 0, -height % 8), mode="replicate")
+    blocks = whole.unfold(2, 8, 8).unfold(3, 8, 8)
+    cosine, steps = _cosine(x_BCHW), steps_BC88[:, :, None, None]
     waves = (cosine @ blocks @ cosine.T / steps).round() * steps
     blocks = cosine.T @ waves @ cosine
-    colours = blocks.permute(0, 1, 2, 4, 3, 5).reshape(x_BCHW.shape)
-    return torch.einsum("ck,bkhw->bchw", torch.linalg.inv(turn), colours) / 127.5
+    blocks = blocks.permute(0, 1, 2, 4, 3, 5).reshape(whole.shape)
+    return blocks[:, :, :height, :width] / 127.5
 
 
 def move(x_BCHW: torch.Tensor, strength: torch.Tensor, rng: torch.Generator) -> torch.Tensor:

@@ -42,9 +42,7 @@ def export_graphs(exported: Exported) -> tuple[dict[str, bytes], bytes]:
 
 def to_onnx(graph: Graph) -> onnx.ModelProto:
     """Export for any batch size, and for any height and width where they are free."""
-    free = {0: torch.export.Dim.DYNAMIC}
-    if graph.free:
-        free |= {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
+    free = (0, 2, 3) if graph.free else (0,)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
@@ -53,7 +51,10 @@ def to_onnx(graph: Graph) -> onnx.ModelProto:
             tuple(graph.inputs.values()),
             input_names=list(graph.inputs),
             output_names=[graph.output],
-            dynamic_shapes=tuple(free for _ in graph.inputs),
+            dynamic_shapes=tuple(
+                {axis: torch.export.Dim.DYNAMIC for axis in free if axis < value.ndim}
+                for value in graph.inputs.values()
+            ),
             dynamo=True,
             external_data=False,
             optimize=False,
@@ -127,7 +128,7 @@ def _random_inputs(graph: Graph, batch: int) -> dict[str, torch.Tensor]:
     inputs = {}
     for name, example in graph.inputs.items():
         shape = (batch, *example.shape[1:])
-        if graph.free and batch > 1:
+        if graph.free and batch > 1 and example.ndim == 4:
             shape = (batch, shape[1], shape[2] // 2 + 3, shape[3] // 2 + 8)
         if example.is_floating_point():
             inputs[name] = torch.randn(shape, generator=rng)

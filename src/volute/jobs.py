@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import torch
 
-import volute
 from volute import data, recipes
 from volute.data import Dataset
-from volute.engine.artefact import FORMAT_VERSION, ArtefactConfig, Descriptor, write_artefact
 from volute.errors import DataError, UsageError
-from volute.events import Emit, Note, Saved, silent
+from volute.events import Emit, Note, silent
 from volute.paths import new_run, run_name, write_text
-from volute.training import checkpoint, export
+from volute.training import checkpoint
 from volute.training.device import Device, choose
-from volute.training.loop import Loop, grid, to_image
+from volute.training.loop import Loop
+from volute.training.package import package
 from volute.training.recipe import DataFacts, Recipe
 from volute.training.run import Run, RunConfig, budget
 
@@ -163,8 +160,26 @@ def resume(
     return _go(loop)
 
 
-def export_run(path: str | Path, out: str | Path | None = None, *, emit: Emit = silent) -> Run:
-    """Export the newest state of a run to `out`, a new folder; by default its own `model/`."""
+def export_run(
+    path: str | Path,
+    out: str | Path | None = None,
+    *,
+    int8: bool = False,
+    emit: Emit = silent,
+) -> Run:
+    """Export the newest state of a run to `out`, a new folder; by default its own `model/`.
+
+    Args:
+        path: the run's folder.
+        out: the folder to make.
+        int8: add the graph in 8-bit integers, if it loses no more than 0.1 dB of PSNR; kind
+            `upscale`.
+        emit: is told what was saved.
+
+    Raises:
+        UsageError: if the run has no state, or the kind has no graph in integers.
+        VoluteError: if the integers lose more.
+    """
     run = Run.open(Path(path))
     config = run.config
     _check_free(out)
@@ -173,7 +188,7 @@ def export_run(path: str | Path, out: str | Path | None = None, *, emit: Emit = 
     loop = Loop(run, config, recipe, dataset, emit, never)
     if not loop.counters.shown:
         raise UsageError(f"{run.path} has no state yet", f"Run: volute resume {run.path}")
-    _export(loop, Path(out) if out else run.model)
+    package(loop, Path(out) if out else run.model, int8)
     return run
 
 
@@ -184,7 +199,7 @@ def _go(loop: Loop) -> Run:
     loop.emit(Note("device", about))
     loop.emit(Note("budget", _budget(config, loop.counters)))
     if loop.fit():
-        _export(loop, loop.run.model)
+        package(loop, loop.run.model)
     return loop.run
 
 
@@ -206,10 +221,6 @@ def _budget(config: RunConfig, counters: checkpoint.Counters) -> str:
     change = "--kimg" if config.kimg else "--time"
     done = f" · going on at {counters.shown:,} images" if counters.shown else ""
     return f"{whole} (change: {change}){done}"
-
-
-def _budget_flag(config: RunConfig) -> str:
-    return f"--kimg {config.kimg:g}" if config.kimg else f"--time {config.time_s / 60:g}m"
 
 
 def _same_data(run: Run, config: RunConfig, emit: Emit) -> Dataset:
@@ -239,55 +250,3 @@ def _printable(path: Path) -> str:
     except UnicodeEncodeError as error:
         raise UsageError(f"the name of {path!r} is not UTF-8", "Rename it, please.") from error
     return str(path)
-
-
-def _export(loop: Loop, out: Path) -> None:
-    """Write the artefact, after its graphs were compared with the networks."""
-    recipe, config, counters = loop.recipe, loop.config, loop.counters
-    position = iter(range(0, 1 << 62, 4096))
-    exported = recipe.export(lambda count: loop.draw(count, next(position)), loop.held)
-    models, weights = export.export_graphs(exported)
-    worst = export.check_parity(models, weights, exported.graphs)
-    parameters, macs = export.cost(exported.graphs)
-    samples = to_image(grid(exported.samples))
-    dataset, metrics = loop.dataset, loop.run.metrics
-    side = dataset.size if exported.side is None else exported.side
-    artefact = ArtefactConfig(
-        format_version=FORMAT_VERSION,
-        name=config.name or loop.run.path.resolve().name,
-        descriptor=Descriptor(
-            kind=cast("Any", config.kind),
-            channels=dataset.channels,
-            size=side,
-            radius=exported.radius,
-            scale=exported.scale,
-            tiling_exact=exported.exact,
-            parameters=parameters,
-            macs_per_pixel=macs / (side or dataset.size) ** 2,
-            training_data=f"{Path(config.source).name}, {len(dataset.pictures):,} pictures",
-            licence=config.licence,
-        ),
-        graphs={role: f"{role}.onnx" for role in models},
-        latent=exported.latent,
-        density=exported.density,
-        classes=dataset.classes if exported.labelled else (),
-        threshold=exported.threshold,
-        preset=config.preset,
-        settings=recipe.settings.model_dump(mode="json"),
-        volute=volute.__version__,
-        created=datetime.date.today().isoformat(),
-    )
-    training = {
-        "command": f"volute train {config.kind} {Path(config.source).name} --preset "
-        f"{config.preset} --size {config.size} {_budget_flag(config)}",
-        "images shown": f"{counters.shown:,}",
-        "minutes": f"{counters.seconds / 60:.1f}",
-        "device": config.hardware,
-        "seed": str(config.seed),
-        "torch": torch.__version__,
-        "settings": recipe.settings.model_dump_json(),
-    }
-    measures = {key: value for key, value in metrics.items() if key not in ("shown", "rate")}
-    measures |= exported.metrics | {"parity": worst}
-    write_artefact(out, artefact, models, weights, measures, samples, training)
-    loop.emit(Saved(out, "model"))

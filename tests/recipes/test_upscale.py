@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -13,9 +14,9 @@ import volute.handles
 from teachers import coloured
 from volute.engine.artefact import open_artefact
 from volute.errors import UsageError
-from volute.jobs import resume, train
+from volute.jobs import export_run, resume, train
 from volute.nets.upscaler import Upscaler, begin
-from volute.recipes.upscale import reduced
+from volute.training.degrade import reduced
 from volute.training.run import Run
 
 
@@ -128,3 +129,18 @@ def test_perceptual_and_adversarial_learning_resume_to_the_byte(discs: Path) -> 
     weights = "model/weights.safetensors"
     assert (part.path / weights).read_bytes() == (whole.path / weights).read_bytes()
     assert np.isfinite(whole.metrics["psnr"])
+
+
+def test_integers_lose_little_and_are_as_exact_by_tiles(run: Run, tmp_path: Path) -> None:
+    export_run(run.path, tmp_path / "model", int8=True)
+    model = volute.load(tmp_path / "model")
+    assert isinstance(model, volute.handles.Upscaler)
+    assert abs(open_artefact(tmp_path / "model").metrics()["int8_loss_db"]) < 0.1
+    picture = coloured(1, 96, seed=4)[0]
+    exact, fast = model.upscale(picture), model.upscale(picture, int8=True)
+    assert 0 < np.abs(exact.astype(int) - fast).max() <= 12
+    with patch.object(volute.handles.Upscaler, "_pixels", return_value=900):
+        assert np.array_equal(model.upscale(picture, int8=True), fast)
+    plain = volute.load(run.model)
+    with pytest.raises(UsageError, match="has no graph in integers"):
+        plain.upscale(picture, int8=True)

@@ -44,6 +44,9 @@ def upscale(
     check: Annotated[
         bool, typer.Option("--check", help="Compare it, made small, with the source; a map.")
     ] = False,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="8-bit integers: twice as fast, 8-bit pictures.")
+    ] = False,
     set_: Annotated[
         list[str] | None, typer.Option("-s", "--set", help="plane=axial, cog=true")
     ] = None,
@@ -68,16 +71,24 @@ def upscale(
     from volute.engine.batch import Ledger, gathered, run
 
     handle = _upscaler(model)
-    settings = {"memory": _bytes(memory), "strength": strength, "faithful": faithful}
+    room = _bytes(memory)
     options = _options(set_)
     items = gathered(inputs, leave=out)
     jobs, folder = _jobs(items, inputs, handle, out, overwrite)
-    how = json.dumps([handle.info.name, handle.info.created, strength, faithful, options])
+    how = json.dumps([handle.info.name, handle.info.created, strength, faithful, int8, options])
     with live() as emit:
 
         def work(source: Path, target: Path) -> dict[str, Any]:
             made = handle.upscale_file(
-                source, target, **settings, check=check, options=options, emit=emit
+                source,
+                target,
+                memory=room,
+                faithful=faithful,
+                strength=strength,
+                int8=int8,
+                check=check,
+                options=options,
+                emit=emit,
             )
             return _about(made)
 

@@ -45,6 +45,7 @@ class Upscaler(Handle):
     def __init__(self, artefact: Artefact, threads: int | None = None) -> None:
         super().__init__(artefact)
         self._graph = Session(artefact.graph("upscaler"), threads=1)
+        self._int8: Session | None = None
         self._workers = threads or physical_cores()
 
     @overload
@@ -55,6 +56,7 @@ class Upscaler(Handle):
         memory: int = MEMORY,
         faithful: bool = False,
         strength: float | None = None,
+        int8: bool = False,
     ) -> np.ndarray: ...
     @overload
     def upscale(
@@ -64,6 +66,7 @@ class Upscaler(Handle):
         memory: int = MEMORY,
         faithful: bool = False,
         strength: float | None = None,
+        int8: bool = False,
     ) -> Image.Image: ...
     def upscale(
         self,
@@ -72,6 +75,7 @@ class Upscaler(Handle):
         memory: int = MEMORY,
         faithful: bool = False,
         strength: float | None = None,
+        int8: bool = False,
     ) -> Image.Image | np.ndarray:
         """Return a picture enlarged by `info.descriptor.scale`.
 
@@ -86,18 +90,20 @@ class Upscaler(Handle):
             memory: bytes that the process may have, from 256 MB.
             faithful: change the result as little as makes its reduction equal the picture.
             strength: for a model that also repairs: how much, 0 to 1; None for its middle.
+            int8: compute in 8-bit integers: about twice as fast, for 8-bit pictures.
 
         Returns:
             The same kind, dtype and channels.
 
         Raises:
-            UsageError: for what is no picture, or a strength that the model does not have.
+            UsageError: for what is no picture, or a strength or integers that the model does not
+                have.
             DataError: if a file cannot be read.
         """
         if isinstance(picture, np.ndarray):
-            return self._array(picture, memory, self._enlarger(faithful, strength))
+            return self._array(picture, memory, self._enlarger(faithful, strength, int8))
         (pixels,), restore = opened(picture)
-        return restore(self._array(pixels, memory, self._enlarger(faithful, strength))[None])
+        return restore(self._array(pixels, memory, self._enlarger(faithful, strength, int8))[None])
 
     def upscale_file(
         self,
@@ -107,6 +113,7 @@ class Upscaler(Handle):
         memory: int = MEMORY,
         faithful: bool = False,
         strength: float | None = None,
+        int8: bool = False,
         check: bool = False,
         options: Mapping[str, str] | None = None,
         emit: Emit = silent,
@@ -122,6 +129,7 @@ class Upscaler(Handle):
             memory: as for `upscale`.
             faithful: as for `upscale`.
             strength: as for `upscale`.
+            int8: as for `upscale`.
             check: also measure how the reduction of the result compares with the source.
             options: of the format: `plane` for NIfTI, `cog` for GeoTIFF.
             emit: is told the progress.
@@ -136,7 +144,7 @@ class Upscaler(Handle):
         found: list[Check] = []
         work = Work(
             scale=self.info.descriptor.scale,
-            run=self._runner(memory, self._enlarger(faithful, strength), found, check, emit),
+            run=self._runner(memory, self._enlarger(faithful, strength, int8), found, check, emit),
             model=f"volute {self.info.volute} {self.info.name}",
             options=options or {},
         )
@@ -167,18 +175,26 @@ class Upscaler(Handle):
 
         return run
 
-    def _enlarger(self, faithful: bool, strength: float | None) -> Enlarger:
+    def _enlarger(self, faithful: bool, strength: float | None, int8: bool) -> Enlarger:
         about = self.info.descriptor
+        graph = self._integers() if int8 else self._graph
         inputs = self._strength(strength)
 
         def network(block_BCHW: np.ndarray) -> np.ndarray:
             block = np.ascontiguousarray(block_BCHW, np.float32)
             try:
-                return self._graph.run({"picture": block, **inputs})
+                return graph.run({"picture": block, **inputs})
             except MemoryError:
                 return _halves(network, block, about.scale, about.radius)
 
         return Enlarger(network, about.channels, about.scale, about.radius, self._workers, faithful)
+
+    def _integers(self) -> Session:
+        if "int8" not in self.info.graphs:
+            what = f"{self.info.name} has no graph in integers"
+            raise UsageError(what, "Leave int8 out, or export it anew with --int8.")
+        self._int8 = self._int8 or Session(self._artefact.graph("int8"), threads=1)
+        return self._int8
 
     def _strength(self, strength: float | None) -> dict[str, np.ndarray]:
         if not self.info.settings.get("robust"):

@@ -29,13 +29,23 @@ from volute.measure import pairs
 from volute.nets.extractor import load_extractor
 from volute.nets.gan import Discriminator
 from volute.nets.upscaler import Upscaler, begin, folded
-from volute.training.adversarial import relativistic, score_pairs
+from volute.training.adversarial import Judge
 from volute.training.augment import flip, turn
-from volute.training.degrade import degrade
+from volute.training.degrade import degrade, in_bytes, reduced
 from volute.training.device import Device
 from volute.training.ema import Average
 from volute.training.optimiser import adamw, set_rate
-from volute.training.recipe import DataFacts, Draw, Exported, Graph, Held, Recipe, portable, seeded
+from volute.training.recipe import (
+    DataFacts,
+    Draw,
+    Exported,
+    Graph,
+    Held,
+    Recipe,
+    Runner,
+    portable,
+    seeded,
+)
 from volute.zoo import resolve
 
 MARGIN = 4
@@ -43,6 +53,8 @@ MARGIN = 4
 CLIP = 0.3
 """Norm of the gradient from which it is cut; its median is 0.1. One step of a rare large gradient
 killed a network at the rate of 3e-3."""
+FEEDS = 32
+"""Tiles from which the scales of 8-bit integers are taken."""
 MEASURED = 64
 """Held-out tiles that are measured while learning."""
 
@@ -117,10 +129,11 @@ class UpscaleRecipe(Recipe):
         self.modules = {"upscaler": self.network}
         self.averages = {"upscaler": Average(self.network, settings.ema_kimg * 1000)}
         self.optimisers = {"upscaler": adamw(self.network.parameters(), settings.lr, 0.0)}
-        self.judge = judge and device.place(judge)
-        if self.judge is not None:
-            self.modules["discriminator"] = self.judge
-            self.optimisers["discriminator"] = adamw(self.judge.parameters(), settings.lr, 0.0)
+        self.judge: Judge | None = None
+        if judge is not None:
+            self.modules["discriminator"] = device.place(judge)
+            self.optimisers["discriminator"] = adamw(judge.parameters(), settings.lr, 0.0)
+            self.judge = Judge(judge, self.optimisers["discriminator"], settings.gamma, device)
         self.eye = load_extractor().to(device.torch) if settings.perceptual else None
 
     def prepare(self) -> None:
@@ -152,10 +165,8 @@ class UpscaleRecipe(Recipe):
             loss = loss + settings.perceptual * distance
             metrics["perceptual"] = distance.item()
         if self.judge is not None:
-            metrics["d_loss"] = self._judge_step(large, made.detach())
-            self.judge.requires_grad_(False)
-            verdict = relativistic(self._score(made), self._score(large).detach())
-            loss = loss + settings.adversarial * verdict
+            metrics["d_loss"] = self.judge.learn(large, made.detach())
+            loss = loss + settings.adversarial * self.judge.verdict(large, made)
         self.optimisers["upscaler"].zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
@@ -197,27 +208,29 @@ class UpscaleRecipe(Recipe):
             scale=self.settings.scale,
             exact=True,
             metrics=self.evaluate(held),
+            feeds=[self._feed(draw(1)[0], index / FEEDS) for index in range(FEEDS)],
+            score=lambda run: self._score_of(run, held),
+        )
+
+    def _feed(self, pictures: torch.Tensor, strength: float) -> dict[str, np.ndarray]:
+        """Return what the exported graph takes for pictures made small."""
+        several = torch.full((len(pictures),), strength, device=pictures.device)
+        rng = seeded(self.device.torch, self.seed, 0xFEED)
+        small = self._made_small(pictures, [several] if self.settings.robust else [], rng)
+        feed = {"picture": small.cpu().numpy()}
+        return feed | ({"strength": several.cpu().numpy()} if self.settings.robust else {})
+
+    def _score_of(self, run: Runner, held: Held) -> float:
+        pictures, _ = next(iter(held()))
+        made = torch.from_numpy(run(self._feed(pictures[:MEASURED], 0.0)))
+        return float(
+            np.mean(
+                [pairs.psnr(_bytes(a), _bytes(b)) for a, b in zip(made, pictures, strict=False)]
+            )
         )
 
     def _small_side(self) -> int:
         return self.facts.size // self.settings.scale
-
-    def _judge_step(self, large: torch.Tensor, made: torch.Tensor) -> float:
-        assert self.judge is not None
-        self.judge.requires_grad_(True)
-        share = max(1, len(large) // 4)
-        real, fake, penalty = score_pairs(lambda x, _: self._score(x), large, made, None, share)
-        loss = relativistic(real, fake) + self.settings.gamma / 2 * penalty
-        optimiser = self.optimisers["discriminator"]
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        return loss.item()
-
-    def _score(self, pictures: torch.Tensor) -> torch.Tensor:
-        assert self.judge is not None
-        with self.device.autocast():
-            return self.judge(pictures.contiguous(memory_format=torch.channels_last)).float()
 
     def _patches(
         self, pictures: torch.Tensor, rng: torch.Generator
@@ -262,21 +275,6 @@ class UpscaleRecipe(Recipe):
         with torch.no_grad(), self.device.autocast():
             small = self._made_small(pictures, strength, rng)
             return self.averages["upscaler"].network(small, *strength).float().clamp(-1, 1)
-
-
-def reduced(pictures: torch.Tensor, scale: int) -> torch.Tensor:
-    """Reduce [B, C, H, W] in [-1, 1] by an antialiased bicubic filter, rounded to 8 bits.
-
-    The filter is that of Pillow and of MATLAB's `imresize` (Keys 1981 with a = -0.5).
-    """
-    size = [side // scale for side in pictures.shape[2:]]
-    small = F.interpolate(pictures, size, mode="bicubic", antialias=True, align_corners=False)
-    return in_bytes(small)
-
-
-def in_bytes(pictures: torch.Tensor) -> torch.Tensor:
-    """Round pictures in [-1, 1] to what 8 bits hold."""
-    return ((pictures.clamp(-1, 1) + 1) * 127.5).round() / 127.5 - 1
 
 
 def _difference(made: torch.Tensor, large: torch.Tensor, spectrum: float) -> torch.Tensor:

@@ -6,6 +6,9 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
+from torch import nn
+
+from volute.training.device import Device
 
 Score = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
 """Gives logits [B] for pictures [B, C, H, W] and their labels [B]."""
@@ -42,3 +45,39 @@ def score_pairs(
 def relativistic(better: torch.Tensor, worse: torch.Tensor) -> torch.Tensor:
     """Return E softplus(worse - better) of logits [B]."""
     return F.softplus(worse - better).mean()
+
+
+class Judge:
+    """A discriminator beside another objective: it tells pictures as they are from those made.
+
+    Args:
+        network: gives logits [B]; already on the device.
+        optimiser: of the network's parameters.
+        gamma: weight of the penalties, which are taken on a quarter of the batch.
+        device: says the precision.
+    """
+
+    def __init__(
+        self, network: nn.Module, optimiser: torch.optim.Optimizer, gamma: float, device: Device
+    ) -> None:
+        self.network, self.optimiser, self.gamma, self.device = network, optimiser, gamma, device
+
+    def learn(self, real: torch.Tensor, made: torch.Tensor) -> float:
+        """Take one step on pictures [B, C, S, S] and return the loss."""
+        self.network.requires_grad_(True)
+        share = max(1, len(real) // 4)
+        on_real, on_made, penalty = score_pairs(self._score, real, made, None, share)
+        loss = relativistic(on_real, on_made) + self.gamma / 2 * penalty
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        return loss.item()
+
+    def verdict(self, real: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
+        """Return the loss of what made the pictures; gradients reach `made` alone."""
+        self.network.requires_grad_(False)
+        return relativistic(self._score(made), self._score(real))
+
+    def _score(self, pictures: torch.Tensor, label: torch.Tensor | None = None) -> torch.Tensor:
+        with self.device.autocast():
+            return self.network(pictures.contiguous(memory_format=torch.channels_last)).float()

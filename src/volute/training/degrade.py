@@ -1,8 +1,9 @@
-"""Pictures as they come from the web: blurred, resized, noisy and compressed, twice over.
+"""Pictures made small: as an image program does it, and as they come from the web.
 
-The second-order model of Wang et al. 2021 (Real-ESRGAN, arXiv:2107.10833, section 3), with milder
-ranges and one strength for each picture, so that a network can be told how much to repair.
-Pictures are [B, C, H, W] in [-1, 1] with C 1 or 3, and every draw comes from the given generator.
+The latter are blurred, resized, noisy and compressed, twice over: the second-order model of Wang et
+al. 2021 (Real-ESRGAN, arXiv:2107.10833, section 3), with milder ranges and one strength for each
+picture, so that a network can be told how much to repair. Pictures are [B, C, H, W] in [-1, 1], C
+is 1 or 3, and every draw comes from the given generator.
 """
 
 from __future__ import annotations
@@ -30,6 +31,21 @@ def degrade(
     second = _spoiled(first, strength, size, rng)
     plain = F.interpolate(x_BCHW, size, mode="bicubic", antialias=True)
     return torch.where(strength[:, None, None, None] > 0, second, plain).clamp(-1, 1)
+
+
+def reduced(pictures: torch.Tensor, scale: int) -> torch.Tensor:
+    """Reduce [B, C, H, W] in [-1, 1] by an antialiased bicubic filter, rounded to 8 bits.
+
+    The filter is that of Pillow and of MATLAB's `imresize` (Keys 1981 with a = -0.5).
+    """
+    size = [side // scale for side in pictures.shape[2:]]
+    small = F.interpolate(pictures, size, mode="bicubic", antialias=True, align_corners=False)
+    return in_bytes(small)
+
+
+def in_bytes(pictures: torch.Tensor) -> torch.Tensor:
+    """Round pictures in [-1, 1] to what 8 bits hold."""
+    return ((pictures.clamp(-1, 1) + 1) * 127.5).round() / 127.5 - 1
 
 
 def _spoiled(

@@ -20,7 +20,7 @@ from safetensors.numpy import save as to_safetensors
 from torch.utils.flop_counter import FlopCounterMode
 
 from volute.errors import VoluteError
-from volute.training.recipe import Exported, Graph
+from volute.training.recipe import Exported, Graph, Runner
 
 WEIGHTS = "weights.safetensors"
 TOLERANCE = 1e-4
@@ -111,6 +111,15 @@ def check_parity(models: dict[str, bytes], weights: bytes, graphs: list[Graph]) 
             "This is a defect of the export: please report it with the run's config.toml.",
         )
     return worst
+
+
+def runner(graph: bytes, weights: bytes) -> Runner:
+    """Return what runs a graph whose weights lie in `weights`, or inside."""
+    with tempfile.TemporaryDirectory() as name:
+        (Path(name) / WEIGHTS).write_bytes(weights)
+        (Path(name) / "graph.onnx").write_bytes(graph)
+        session = onnxruntime.InferenceSession(Path(name) / "graph.onnx")
+    return lambda feed: np.asarray(session.run(None, feed)[0])
 
 
 def cost(graphs: list[Graph]) -> tuple[int, int]:

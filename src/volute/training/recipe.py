@@ -63,8 +63,14 @@ class Exported:
     metrics: dict[str, float] = field(default_factory=dict)
     """Measured on held-out pictures, for the card."""
     tensors: dict[str, np.ndarray] = field(default_factory=dict)
+    feeds: list[dict[str, np.ndarray]] = field(default_factory=list)
+    """Inputs of the first graph by which it can be quantised; empty: it cannot be."""
+    score: Callable[[Runner], float] | None = None
+    """Gives the PSNR in dB, on held-out pictures, of a graph in place of the first network."""
 
 
+Runner = Callable[[dict[str, np.ndarray]], np.ndarray]
+"""Runs a graph on named inputs."""
 Draw = Callable[[int], tuple[torch.Tensor, torch.Tensor]]
 """Gives as many training pictures [n, C, H, W] in [-1, 1], and their labels [n]."""
 Held = Callable[[], Iterator[tuple[torch.Tensor, torch.Tensor]]]

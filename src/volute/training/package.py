@@ -1,0 +1,104 @@
+"""From a run to its artefact: graphs, card and measures, once they agree with the networks."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+import volute
+from volute.engine.artefact import FORMAT_VERSION, ArtefactConfig, Descriptor, write_artefact
+from volute.errors import UsageError, VoluteError
+from volute.events import Saved
+from volute.training import export
+from volute.training.loop import Loop, grid, to_image
+from volute.training.quantise import quantised
+from volute.training.recipe import Exported
+from volute.training.run import RunConfig
+
+INT8 = "int8"
+"""The role of the first graph in 8-bit integers."""
+INT8_LOSS = 0.1
+"""The most PSNR in dB that it may lose."""
+
+
+def package(loop: Loop, out: Path, int8: bool = False) -> None:
+    """Write the artefact of a run at `out`, with a graph in integers if `int8`.
+
+    Raises:
+        UsageError: if the kind has no graph in integers.
+        VoluteError: if a graph differs from its network, or the integers lose too much.
+    """
+    recipe, config, counters = loop.recipe, loop.config, loop.counters
+    position = iter(range(0, 1 << 62, 4096))
+    exported = recipe.export(lambda count: loop.draw(count, next(position)), loop.held)
+    models, weights = export.export_graphs(exported)
+    worst = export.check_parity(models, weights, exported.graphs)
+    if int8:
+        models[INT8], exported.metrics["int8_loss_db"] = _quantised(exported, models, weights)
+    parameters, macs = export.cost(exported.graphs)
+    samples = to_image(grid(exported.samples))
+    dataset, metrics = loop.dataset, loop.run.metrics
+    side = dataset.size if exported.side is None else exported.side
+    artefact = ArtefactConfig(
+        format_version=FORMAT_VERSION,
+        name=config.name or loop.run.path.resolve().name,
+        descriptor=Descriptor(
+            kind=cast("Any", config.kind),
+            channels=dataset.channels,
+            size=side,
+            radius=exported.radius,
+            scale=exported.scale,
+            tiling_exact=exported.exact,
+            parameters=parameters,
+            macs_per_pixel=macs / (side or dataset.size) ** 2,
+            training_data=f"{Path(config.source).name}, {len(dataset.pictures):,} pictures",
+            licence=config.licence,
+        ),
+        graphs={role: f"{role}.onnx" for role in models},
+        latent=exported.latent,
+        density=exported.density,
+        classes=dataset.classes if exported.labelled else (),
+        threshold=exported.threshold,
+        preset=config.preset,
+        settings=recipe.settings.model_dump(mode="json"),
+        volute=volute.__version__,
+        created=datetime.date.today().isoformat(),
+    )
+    training = {
+        "command": f"volute train {config.kind} {Path(config.source).name} --preset "
+        f"{config.preset} --size {config.size} {_budget_flag(config)}",
+        "images shown": f"{counters.shown:,}",
+        "minutes": f"{counters.seconds / 60:.1f}",
+        "device": config.hardware,
+        "seed": str(config.seed),
+        "torch": torch.__version__,
+        "settings": recipe.settings.model_dump_json(),
+    }
+    measures = {key: value for key, value in metrics.items() if key not in ("shown", "rate")}
+    measures |= exported.metrics | {"parity": worst}
+    write_artefact(out, artefact, models, weights, measures, samples, training)
+    loop.emit(Saved(out, "model"))
+
+
+def _quantised(exported: Exported, models: dict[str, bytes], weights: bytes) -> tuple[bytes, float]:
+    """Return the first graph in integers and the PSNR in dB that it loses."""
+    if exported.score is None:
+        raise UsageError("only upscalers have a graph in integers yet", "Leave --int8 out.")
+    role = exported.graphs[0].role
+    made = quantised(models[role], weights, exported.feeds)
+    before, after = (
+        exported.score(export.runner(graph, weights)) for graph in (models[role], made)
+    )
+    if before - after > INT8_LOSS:
+        raise VoluteError(
+            f"in integers the network loses {before - after:.2f} dB, more than {INT8_LOSS}",
+            "Leave --int8 out, or train longer.",
+        )
+    return made, before - after
+
+
+def _budget_flag(config: RunConfig) -> str:
+    return f"--kimg {config.kimg:g}" if config.kimg else f"--time {config.time_s / 60:g}m"

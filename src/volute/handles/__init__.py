@@ -20,7 +20,7 @@ from volute.zoo import resolve, shipped
 
 __all__ = ["Autoencoder", "Classifier", "Comparison", "Extractor", "Generator", "Model"]
 __all__ += ["Prediction", "Upscaler", "classify", "compare", "load", "load_sampler"]
-__all__ += ["models", "sample"]
+__all__ += ["models", "sample", "upscale"]
 
 Model = Generator | Autoencoder | Classifier | Extractor | Upscaler
 
@@ -100,6 +100,20 @@ def compare(
     if not isinstance(model, Extractor):
         raise UsageError(f"{model.info.name} is no extractor", "Leave it out for eye.")
     return model.compare(picture, other)
+
+
+def upscale(
+    ref: str | Path,
+    picture: Picture | np.ndarray,
+    *,
+    faithful: bool = False,
+    strength: float | None = None,
+) -> Image.Image | np.ndarray:
+    """Return `load(ref).upscale(...)`: a picture enlarged by the model's factor."""
+    model = load(ref)
+    if not isinstance(model, Upscaler):
+        raise UsageError(f"{model.info.name} cannot enlarge", "Use a model such as photo-x2.")
+    return model.upscale(picture, faithful=faithful, strength=strength)
 
 
 def models() -> list[str]:

@@ -95,7 +95,7 @@ class UpscaleSettings(Config):
 
 
 PRESETS: dict[str, dict[str, object]] = {
-    "fast": {"width": 16, "blocks": 6},
+    "fast": {"blocks": 2},
     "fine": {},
     "robust": {"robust": True},
     "large": {"width": 64, "blocks": 10, "batch": 64},

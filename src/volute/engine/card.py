@@ -27,6 +27,10 @@ VERBS = {
     "vae": ("volute sample {name} -n 16 --grid", "volute reconstruct {name} picture.png"),
     "classify": ("volute classify {name} picture.png", "volute classify {name} folder/ --json"),
     "extractor": ("volute evaluate garments-gan pictures/ --extractor {name}",),
+    "upscale": (
+        "volute upscale photo.jpg --model {name}",
+        "volute upscale scans/ --model {name} -o large/",
+    ),
 }
 CALLS = {
     "gan": ".sample(16, seed=0)",
@@ -122,6 +126,8 @@ def facts(config: ArtefactConfig) -> dict[str, str]:
         "channels": f"{about.channels} ({colours})",
         "parameters": f"{about.parameters:,}",
         "multiply-adds": work or f"{about.macs_per_pixel:,.0f} a pixel",
+        "enlarges": f"x{about.scale}" if about.scale > 1 else "",
+        "radius": f"{about.radius} px; tiles are exact" if about.tiling_exact else "",
         "latent": str(config.latent) if config.latent else "",
         "classes": ", ".join(config.classes),
         "abstains under": f"{config.threshold:.1%}" if config.threshold else "",
@@ -155,6 +161,12 @@ def _limits(config: ArtefactConfig) -> str:
             "synthetic: mark them as such wherever you show them.",
             "An output may resemble a training picture. Compare before you publish.",
         ]
+    if config.descriptor.kind == "upscale":
+        lines.append(
+            "What it adds is a guess at what was there, however sharp: measure nothing in it and "
+            "base no diagnosis on it. --check shows where it contradicts its source, --faithful "
+            "makes the two agree."
+        )
     if config.descriptor.kind == "classify":
         lines.append(
             "It answers with one of its classes whatever it is shown: of pictures unlike its "

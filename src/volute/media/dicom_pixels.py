@@ -22,7 +22,7 @@ from volute.media.dicom_stream import (
     decoded_apart,
     refuse_bomb,
 )
-from volute.media.photo import _hushed
+from volute.media.photo import hushed
 from volute.media.raster import Levels
 
 WHOLE_LIMIT = 128 << 20
@@ -187,7 +187,7 @@ class Pixels:
 def decoding(source: Path) -> Iterator[None]:
     """Turn whatever pydicom and its decoders raise into one DataError; keep them off the screen."""
     try:
-        with warnings.catch_warnings(), _hushed():
+        with warnings.catch_warnings(), hushed():
             warnings.simplefilter("ignore")
             yield
     except (DataError, KeyboardInterrupt, SystemExit, GeneratorExit):

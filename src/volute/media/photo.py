@@ -103,7 +103,7 @@ def read_picture(source: Path | bytes, near: int = 0) -> Picture:
         if near and min(size) >= 2 * near:
             shrink = min(size) // near
             image.draft(None, (size[0] // shrink, size[1] // shrink))
-        with _hushed() if image.format == "TIFF" else contextlib.nullcontext():
+        with hushed() if image.format == "TIFF" else contextlib.nullcontext():
             image.load()
         upright = _upright(image)
         pixels, ranged = _pixels(upright, image.format or "", bits)
@@ -153,7 +153,7 @@ def _opened(source: Path | bytes) -> Iterator[Image.Image]:
 
 
 @contextlib.contextmanager
-def _hushed() -> Iterator[None]:
+def hushed() -> Iterator[None]:
     """Keep libtiff, which writes its complaints to file descriptor 2, off the screen."""
     with _HUSH, open(os.devnull, "wb") as nowhere:
         try:

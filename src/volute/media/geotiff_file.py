@@ -183,6 +183,6 @@ def _check_whole(path: Path, raster: GeoRaster, sizes: int = 1) -> None:
     The picture is there in so many sizes, each with its mask.
     """
     try:
-        bytes_stored(path, complete=sizes * (1 + raster.masked))
+        bytes_stored(path, complete=sizes * (1 + raster.has_mask))
     except ValueError as error:
         raise OSError("it could not be written whole; the disk may be full") from error

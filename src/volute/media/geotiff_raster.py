@@ -57,14 +57,15 @@ class GeoRaster:
             and self.dtype in (np.uint8, np.uint16)
         )
         flags = [flag.name for flag in dataset.mask_flag_enums[0]]
-        self.masked = flags == ["per_dataset"]
+        self.has_mask = flags == ["per_dataset"]
         self.together: np.ndarray | None = None
         """[C, 1, 1]: a pixel is not valid if each band has its number of these."""
         if "per_dataset" in flags and "nodata" in flags:
             numbers = dataset.tags()["NODATA_VALUES"].split()
             self.together = np.array(numbers, np.float64)[:, None, None].astype(self.dtype)
         aside = self.opacity is not None and not self.alpha
-        self._cut = self.masked or aside or self.together is not None
+        self._cut = self.has_mask or aside or self.together is not None
+        self.masked = self._cut or self.nodata is not None or self.dtype.kind == "f"
         self.levels = self._levels()
 
     def read(self, rows: slice, columns: slice) -> Block:
@@ -103,7 +104,6 @@ class GeoRaster:
             return replace(Levels.fixed(self.dtype, 0, highest), highest=highest)
         levels = Levels.measured(self.dtype, self._samples(), lowest, highest)
         black, white = levels.black, levels.white
-        white = np.maximum(white, black + abs(black) * 1e-6)  # 1e20 + 1 is 1e20
         if self.alpha:
             black[-1], white[-1] = 0, 1 if self.dtype.kind == "f" else highest
         return replace(levels, black=black, white=white)
@@ -161,11 +161,11 @@ class GeoCanvas:
             valid = np.broadcast_to(block.valid, numbers.shape)
             numbers = np.where(valid, numbers, self.fill)
             mask = valid[plain].any(axis=0)
-            if self.raster.masked and self.raster.nodata is None:
+            if self.raster.has_mask and self.raster.nodata is None:
                 numbers[:, ~mask] = 0
         with writing():
             self.dataset.write(numbers, window=window)
-            if self.raster.masked:
+            if self.raster.has_mask:
                 self.dataset.write_mask(mask, window=window)
 
 

@@ -58,6 +58,7 @@ class Levels:
         wide = samples_CN.astype(np.float64)
         black, white = np.nanpercentile(wide, (0.1, 99.9), axis=1)
         white = np.where(white > black, white, black + 1)
+        white = np.maximum(white, black + abs(black) * 1e-6)  # 1e20 + 1 is 1e20
         return Levels(np.dtype(dtype), black[:, None, None], white[:, None, None], *held)
 
     @property

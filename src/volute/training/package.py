@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 
-import volute
 from volute.engine.artefact import FORMAT_VERSION, ArtefactConfig, Descriptor, write_artefact
 from volute.errors import UsageError, VoluteError
 from volute.events import Saved
@@ -64,7 +64,7 @@ def package(loop: Loop, out: Path, int8: bool = False) -> None:
         threshold=exported.threshold,
         preset=config.preset,
         settings=recipe.settings.model_dump(mode="json"),
-        volute=volute.__version__,
+        volute=version("volute"),
         created=datetime.date.today().isoformat(),
     )
     training = {

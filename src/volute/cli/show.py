@@ -69,7 +69,7 @@ def progress_line(event: Progress) -> str:
     ]
     parts = [
         f"{event.done:,} {event.unit}",
-        f"{event.rate:.0f}/s",
+        f"{event.rate:.{0 if event.rate >= 10 else 1}f}/s",
         f"{_duration(event.left_s)} left",
         *losses,
     ]

@@ -194,8 +194,9 @@ def _tell(entries: Iterator[Entry], emit: Emit, as_json: bool, total: int) -> in
                 entry.reason if entry.source in entry.reason else f"{entry.source}: {entry.reason}"
             )
             emit(Note(entry.status, printable(words)))
+        of = f"{entry.source}: " if total > 1 else ""
         for note in entry.about.get("notes", ()):
-            emit(Note("note", note))
+            emit(Note("note", printable(of + note)))
     if total > 1:
         emit(Note("done", " · ".join(f"{n} {status}" for status, n in sorted(counts.items()))))
     return counts["failed"]

@@ -25,6 +25,8 @@ from volute.paths import atomic_file, resident
 
 MEMORY = 1 << 30
 LEAST = 256 << 20
+SHORT = 2.0
+"""Seconds of work that go by without a word."""
 LIVE = 6
 """Feature maps that a tile is reckoned with; ONNX Runtime was seen to hold up to 3.8 at a time."""
 
@@ -166,8 +168,10 @@ class Upscaler(Handle):
             def tick(share: float) -> None:
                 done = (part + share) / parts
                 spent = time.monotonic() - start
+                if spent < SHORT:
+                    return
                 left = spent * (1 - done) / done
-                rate = size * done / max(spent, 1e-6)
+                rate = size * done / spent
                 emit(Progress(round(size * done), done, rate, left, unit="megapixels"))
 
             check = found[0] if found else None

@@ -9,14 +9,15 @@ import torch
 
 
 def adamw(
-    parameters: Iterable[torch.Tensor], lr: float, weight_decay: float
+    parameters: Iterable[torch.Tensor], lr: float, weight_decay: float, beta2: float = 0.999
 ) -> torch.optim.Optimizer:
     """Return AdamW that decays convolutions and linear layers, not norms and biases."""
     parameters = list(parameters)
     weights = [p for p in parameters if p.ndim > 1]
     others = [p for p in parameters if p.ndim <= 1]
     groups = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=lr, weight_decay=weight_decay, fused=True)
+    betas = (0.9, beta2)
+    return torch.optim.AdamW(groups, lr=lr, betas=betas, weight_decay=weight_decay, fused=True)
 
 
 def set_rate(

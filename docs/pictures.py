@@ -14,6 +14,7 @@ from PIL import Image
 import volute
 from volute.evaluation import open_source
 from volute.events import silent
+from volute.handles import Upscaler
 from volute.handles.pictures import enlarged, grid
 from volute.handles.sampling import Sampler
 from volute.visualize.network import open_network
@@ -22,6 +23,9 @@ from volute.visualize.sheets import stages
 HERE = Path(__file__).parent / "pictures"
 DATA = Path(os.environ.get("VOLUTE_DATA", HERE.parents[2] / "shared" / "data"))
 PHOTO = "budgie-oakland-zoo-otters.jpg"
+PAINTING = "picabia_udnie_1913.jpg"
+PART = (480, 480, 736, 736)
+"""Left, top, right and bottom in px."""
 HEIGHT, GAP = 336, 16
 
 
@@ -67,8 +71,24 @@ def beside(sheets: list[Image.Image]) -> Image.Image:
     return strip
 
 
+def enlarging() -> None:
+    """Write a part of a painting that no model has learned from, made small and enlarged by 4."""
+    with Image.open(DATA / "style" / "paintings" / PAINTING) as painting:
+        part = painting.convert("RGB").crop(PART)
+    small = part.resize((part.width // 4, part.height // 4), Image.Resampling.BICUBIC)
+    model = volute.load("photo-x4")
+    assert isinstance(model, Upscaler)
+    made = [
+        small.resize(part.size, Image.Resampling.NEAREST),
+        small.resize(part.size, Image.Resampling.BICUBIC),
+        model.upscale(small),
+        part,
+    ]
+    beside(made).save(HERE / "enlarged.png", optimize=True)
+
+
 def main() -> None:
-    """Write one grid for each model, the strip that heads the README, and the features."""
+    """Write one grid for each model, the strip that heads the README, features, enlargements."""
     HERE.mkdir(exist_ok=True)
     handles = {name: volute.load(name) for name in volute.models()}
     makers = {name: made for name, made in handles.items() if isinstance(made, Sampler)}
@@ -78,6 +98,7 @@ def main() -> None:
     sheets = [sheet(handle, 6, 6, HEIGHT // 6) for handle in makers.values()]
     beside(sheets).save(HERE / "shipped.png", optimize=True)
     features()
+    enlarging()
 
 
 if __name__ == "__main__":

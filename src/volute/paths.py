@@ -30,7 +30,7 @@ def atomic_file(target: Path) -> Iterator[Path]:
     """Give a temporary path beside `target` that becomes `target` when the block ends well."""
     with explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(target.suffix, f".{target.name}.", target.parent)
+        handle, name = tempfile.mkstemp(target.suffix, f".{target.name[:40]}.", target.parent)
         os.close(handle)
         part = Path(name)
         try:
@@ -76,9 +76,15 @@ def new_output(target: Path, overwrite: bool = False) -> Path:
     if overwrite or not target.exists():
         return target
     number = 2
-    while (free := target.with_name(f"{target.stem}-{number}{target.suffix}")).exists():
+    while (free := numbered(target, number)).exists():
         number += 1
     return free
+
+
+def numbered(target: Path, number: int) -> Path:
+    """Return `target` with a number before its ending, before both of `.nii.gz`."""
+    ending = "".join(target.suffixes[-2:]) if target.suffix == ".gz" else target.suffix
+    return target.with_name(f"{target.name.removesuffix(ending)}-{number}{ending}")
 
 
 def run_name(source: Path) -> str:

@@ -33,7 +33,7 @@ def copy(source: Path, out: Path) -> dict[str, Any]:
 
 def done(folder: Path, how: str = "x", overwrite: bool = False) -> dict[str, str]:
     out = folder.parent / "out"
-    jobs = [(item.source, out / item.name) for item in gathered([str(folder)], leave=out)]
+    jobs = [(item.source, out / item.name) for item in gathered([str(folder)], leave=out.resolve())]
     entries = run(jobs, copy, how, Ledger(out), overwrite)
     return {Path(e.source).relative_to(folder).as_posix(): e.status for e in entries}
 
@@ -63,6 +63,44 @@ def test_a_ledger_of_a_killed_run_and_of_a_stranger_is_read(folder: Path) -> Non
     assert set(done(folder).values()) == {"skipped"}
 
 
+def test_a_run_that_was_killed_before_it_wrote_down_goes_on(folder: Path) -> None:
+    done(folder)
+    ledger = folder.parent / "out/ledger.jsonl"
+    lines = ledger.read_text().splitlines()
+    ledger.write_text("\n".join(lines[:-1]) + "\n" + lines[-1][:20])  # torn within its last line
+    assert done(folder) == {"a.txt": "skipped", "b.txt": "skipped", "deep/a.txt": "ok"}
+    assert set(done(folder).values()) == {"skipped"}
+
+
+@pytest.mark.parametrize("line", ['{"source": [1]}', "[" * 100_000, "\0", '{"seen": 5}'])
+def test_a_strangers_ledger_does_no_harm(folder: Path, line: str) -> None:
+    (folder.parent / "out").mkdir()
+    (folder.parent / "out/ledger.jsonl").write_text(line + "\n")
+    assert set(done(folder).values()) == {"ok"}
+
+
+def test_results_are_no_inputs_and_sources_are_never_written_over(folder: Path) -> None:
+    out = folder / "x2"
+    for _ in range(2):
+        items = gathered([str(folder), str(folder / "**/*.txt"), str(out)], leave=out.resolve())
+        assert len(items) == 6
+        out.mkdir(exist_ok=True)
+        (out / "a.txt").write_text("made")
+    source = folder / "a.txt"
+    (entry,) = run([(source, source)], copy, "x", None, overwrite=True)
+    assert (entry.status, source.read_text()) == ("failed", "a.txt")
+    with pytest.raises(UsageError, match="has no name"):
+        gathered([""])
+
+
+def test_a_defect_fails_one_file_alone(folder: Path) -> None:
+    def broken(source: Path, out: Path) -> dict[str, Any]:
+        raise IndexError("7")
+
+    (entry,) = run([(folder / "a.txt", folder / "c.txt")], broken, "x", None, overwrite=False)
+    assert "internal error" in entry.reason
+
+
 def test_too_little_memory_fails_one_file_alone(folder: Path) -> None:
     (folder / "a.txt").write_text("huge")
     assert done(folder) == {"a.txt": "failed", "b.txt": "ok", "deep/a.txt": "ok"}
@@ -81,3 +119,4 @@ def test_inputs_are_files_folders_and_patterns(folder: Path) -> None:
 def test_names_that_repeat_get_a_number() -> None:
     outs = [Path("a.png"), Path("a.png"), Path("b.png"), Path("a.png"), Path("a-2.png")]
     assert [str(p) for p in unique(outs)] == ["a.png", "a-2.png", "b.png", "a-3.png", "a-2-2.png"]
+    assert unique([Path("b.nii.gz")] * 2)[1] == Path("b-2.nii.gz")

@@ -63,6 +63,8 @@ def test_tiles_and_threads_leave_no_trace(
     array = (
         array.astype(dtype) if dtype is np.float32 else (array * np.iinfo(dtype).max).astype(dtype)
     )
+    if bands == 4:  # opaque but for a corner
+        array[3, height // 3 :, width // 3 :] = 1 if dtype is np.float32 else np.iinfo(dtype).max
     valid = rng.random((1, height, width)) < 0.7 if masked else None
     whole = enlarged(array, 1 << 30, valid, **flags)
     assert np.array_equal(whole, enlarged(array, pixels, valid, workers, **flags))
@@ -148,3 +150,41 @@ def test_an_error_in_one_tile_ends_the_work() -> None:
     canvas = ArrayCanvas(np.zeros((1, 100, 100), np.uint8))
     with pytest.raises(MemoryError):
         Enlarger(broken, 1, 2, 2, workers=2).run(raster, canvas, 500)
+
+
+@pytest.mark.parametrize("faithful", [False, True])
+def test_hidden_colours_count_for_nothing(faithful: bool) -> None:
+    array = np.full((4, 40, 40), 100, np.uint8)
+    array[3, :, :20], array[3, :, 20:] = 255, 0
+    hidden = array.copy()
+    hidden[:3, :, 20:] = 255
+    checks = [Check(40, 40), Check(40, 40)]
+    made = [
+        enlarged(a, 900, rgb=True, alpha=True, faithful=faithful, check=check)
+        for a, check in zip((array, hidden), checks, strict=True)
+    ]
+    assert np.array_equal(*made)
+    assert checks[0].worst == checks[1].worst < 0.5
+
+
+@pytest.mark.parametrize("faithful", [False, True])
+def test_one_wild_number_spoils_its_own_place_alone(faithful: bool) -> None:
+    plain = np.random.default_rng(3).random((1, 60, 60)).astype(np.float32)
+    wild = plain.copy()
+    wild[0, 30, 30] = 1e20
+    a, b = (enlarged(x, 1 << 30, faithful=faithful) for x in (plain, wild))
+    near = np.zeros(a.shape, bool)
+    near[0, 60:62, 60:62] = True
+    assert (b[near] > 1e19).all()
+    assert np.abs(a - b)[~near].max() < 20
+
+
+def test_wide_pictures_are_compared_in_parts() -> None:
+    array = np.random.default_rng(0).random((1, 20, 3000)).astype(np.float32)
+    check = Check(20, 3000)
+    made = enlarged(array, 1 << 30, faithful=True, check=check)
+    assert check.pixels == 60_000
+    assert check.worst < 1e-4
+    np.testing.assert_allclose(
+        reduced(made[:, :, :800], 2)[:, :, :380], array[:, :, :380], atol=1e-4
+    )

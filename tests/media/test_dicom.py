@@ -88,7 +88,7 @@ def check_instance(source: Path, target: Path) -> None:
         assert new[keyword].value.is_valid
     assert new.SOPInstanceUID != old.get("SOPInstanceUID")
     assert new.SeriesInstanceUID != old.get("SeriesInstanceUID")
-    assert "Not for diagnostic use." in new.DerivationDescription
+    assert "Not for diagnosis." in new.DerivationDescription
     assert new.ImageType[0] == "DERIVED"
     assert (new.Rows, new.Columns) == (2 * old.Rows, 2 * old.Columns)
     assert "PatientName" in new

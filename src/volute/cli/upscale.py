@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import re
+import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -64,18 +66,20 @@ def upscale(
     Examples:
       volute upscale holiday.jpg
       volute upscale scans/ --model photo-x2-fast -o scans-x2/
-      volute upscale brain.nii.gz -s plane=all --faithful -o brain_x2.nii.gz
+      volute upscale brain.nii.gz -s plane=all -o brain_x2.nii.gz
       volute upscale field.tif -s cog=true --memory 2GB --check -o field_x2.tif
     """
     from volute.cli.show import live
     from volute.engine.batch import Ledger, gathered, run
 
     handle = _upscaler(model)
-    room = _bytes(memory)
-    options = _options(set_)
-    items = gathered(inputs, leave=out)
-    jobs, folder = _jobs(items, inputs, handle, out, overwrite)
+    room, options = _bytes(memory), _options(set_)
+    _try(handle, room, strength, int8)
+    folder = out or Path(f"{handle.info.name}-made")
+    items = gathered(inputs, leave=folder.resolve())
+    jobs, folder = _jobs(items, inputs, handle, out, folder, overwrite)
     how = json.dumps([handle.info.name, handle.info.created, strength, faithful, int8, options])
+    signal.signal(signal.SIGTERM, _interrupt)
     with live() as emit:
 
         def work(source: Path, target: Path) -> dict[str, Any]:
@@ -90,12 +94,24 @@ def upscale(
                 options=options,
                 emit=emit,
             )
-            return _about(made)
+            return _about(made, overwrite)
 
         entries = run(jobs, work, how, Ledger(folder) if folder else None, overwrite)
         failed = _tell(entries, emit, as_json, len(jobs))
     if failed:
         raise typer.Exit(1)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """End as after Ctrl-C, so that nothing is left half-written."""
+    raise KeyboardInterrupt
+
+
+def _try(handle: Upscaler, memory: int, strength: float | None, int8: bool) -> None:
+    """Raise what is wrong with the settings before any file is touched."""
+    import numpy as np
+
+    handle.upscale(np.zeros((1, 1), np.uint8), memory=memory, strength=strength, int8=int8)
 
 
 def _upscaler(ref: str) -> Upscaler:
@@ -127,7 +143,12 @@ def _options(texts: Sequence[str] | None) -> dict[str, str]:
 
 
 def _jobs(
-    items: Sequence[Item], inputs: Sequence[str], handle: Upscaler, out: Path | None, again: bool
+    items: Sequence[Item],
+    inputs: Sequence[str],
+    handle: Upscaler,
+    out: Path | None,
+    folder: Path,
+    again: bool,
 ) -> tuple[list[tuple[Path, Path]], Path | None]:
     """Return sources with their targets, and the folder of the ledger; None for a single file."""
     from volute.engine.batch import unique
@@ -139,7 +160,6 @@ def _jobs(
         source = items[0].source
         named = items[0].named(f"-x{scale}{_suffix(source)}")
         return [(source, out or new_output(Path(named.name), again))], None
-    folder = out or Path(f"{handle.info.name}-made")
     if folder.is_file():
         raise UsageError(f"{len(items)} files do not fit into {folder}", "Name a folder.")
     targets = unique([folder / item.named(_suffix(item.source)) for item in items])
@@ -156,13 +176,13 @@ def _suffix(source: Path) -> str:
         return source.suffix
 
 
-def _about(made: Enlarged) -> dict[str, Any]:
+def _about(made: Enlarged, overwrite: bool) -> dict[str, Any]:
     """Return what to note of a result; the map of its check goes beside it."""
     about: dict[str, Any] = {"notes": list(made.notes)}
     if made.check is not None:
-        from volute.paths import atomic_file
+        from volute.paths import atomic_file, new_output
 
-        target = made.path.with_name(made.path.name + ".check.png")
+        target = new_output(made.path.with_name(made.path.name + ".check.png"), overwrite)
         with atomic_file(target) as part:
             made.check.heat_map().save(part)
         psnr = made.check.psnr
@@ -177,7 +197,6 @@ def _about(made: Enlarged) -> dict[str, Any]:
 
 def _tell(entries: Iterator[Entry], emit: Emit, as_json: bool, total: int) -> int:
     """Print a line for each entry and return how many failed."""
-    import dataclasses
     from collections import Counter
 
     from volute.events import Note
@@ -186,20 +205,25 @@ def _tell(entries: Iterator[Entry], emit: Emit, as_json: bool, total: int) -> in
     for entry in entries:
         counts[entry.status] += 1
         if as_json:
-            typer.echo(json.dumps(dataclasses.asdict(entry)))
+            typer.echo(entry.model_dump_json())
         elif entry.status == "ok":
-            emit(Note("saved", entry.out + _checked(entry.about)))
+            emit(Note("saved", _line(entry.out + _checked(entry.about))))
         else:
             words = (
                 entry.reason if entry.source in entry.reason else f"{entry.source}: {entry.reason}"
             )
-            emit(Note(entry.status, printable(words)))
+            emit(Note(entry.status, _line(words)))
         of = f"{entry.source}: " if total > 1 else ""
         for note in entry.about.get("notes", ()):
-            emit(Note("note", printable(of + note)))
+            emit(Note("note", _line(of + note)))
     if total > 1:
         emit(Note("done", " · ".join(f"{n} {status}" for status, n in sorted(counts.items()))))
     return counts["failed"]
+
+
+def _line(text: str) -> str:
+    """Return what is safe on a terminal, and one line: a name can hold anything."""
+    return printable(text).replace("\n", "?")
 
 
 def _checked(about: dict[str, Any]) -> str:

@@ -6,32 +6,35 @@ has not changed since, is skipped.
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
+from volute.config import Config
 from volute.errors import UsageError, VoluteError
-from volute.paths import explained
+from volute.paths import explained, numbered
 
 LEDGER = "ledger.jsonl"
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Config):
     """One line of the ledger."""
 
     source: str
     out: str
-    status: Literal["ok", "skipped", "failed"]
+    status: Literal["begun", "ok", "skipped", "failed"]
     reason: str = ""
     seen: tuple[int, int] = (0, 0)
     """Size and time of change, in ns, of the source."""
     how: str = ""
     """What was done to it: another model or setting is other work."""
-    about: dict[str, Any] = field(default_factory=dict)
+    about: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,8 @@ class Item:
 def gathered(inputs: Sequence[str], leave: Path | None = None) -> list[Item]:
     """Return the files named, those that a pattern finds, and all in the folders named.
 
-    What lies in a folder keeps its place under it; hidden files, ledgers and what lies in `leave`
-    are left out.
+    What lies in a folder keeps its place under it; hidden files, ledgers and what lies in `leave`,
+    a resolved path, are left out.
 
     Raises:
         UsageError: for a pattern or folder without files; a file that is not there is an item.
@@ -59,6 +62,10 @@ def gathered(inputs: Sequence[str], leave: Path | None = None) -> list[Item]:
     found: list[Item] = []
     for text in inputs:
         path = Path(text)
+        if not text:
+            raise UsageError("an input has no name", "Is a variable of the shell empty?")
+        if leave is not None and path.resolve() == leave:
+            continue
         if path.is_dir():
             inside = [f for f in sorted(path.rglob("*")) if _wanted(f, path, leave)]
             found += [Item(file, file.relative_to(path)) for file in inside]
@@ -67,7 +74,7 @@ def gathered(inputs: Sequence[str], leave: Path | None = None) -> list[Item]:
             continue
         else:
             inside = [Path(name) for name in sorted(glob.glob(text, recursive=True))]
-            inside = [file for file in inside if file.is_file()]
+            inside = [file for file in inside if file.is_file() and not _within(file, leave)]
             found += [Item(file, Path(file.name)) for file in inside]
         if not inside:
             raise UsageError(f"{text} finds no files", "Check the name.")
@@ -79,35 +86,46 @@ class Ledger:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / LEDGER
-        self._done = {entry["source"]: entry for entry in self._read() if entry["status"] == "ok"}
+        self._known = {(entry.source, entry.out): entry for entry in self._read()}
 
     def has(self, source: Path, out: Path, how: str) -> bool:
         """Tell whether `source` as it is now was already made into `out`."""
-        entry = self._done.get(str(source))
+        entry = self._known.get((str(source.resolve()), str(out.resolve())))
         return (
             entry is not None
-            and (entry["out"], entry["how"]) == (str(out), how)
-            and tuple(entry["seen"]) == seen(source)
+            and (entry.status, entry.how, entry.seen) == ("ok", how, seen(source))
             and out.exists()
         )
 
+    def begun(self, source: Path, out: Path) -> bool:
+        """Tell whether work on `source` was begun but not written down as done: `out` is ours."""
+        entry = self._known.get((str(source.resolve()), str(out.resolve())))
+        return entry is not None and entry.status == "begun"
+
     def add(self, entry: Entry) -> None:
         """Append a line."""
+        paths = {name: str(Path(getattr(entry, name)).resolve()) for name in ("source", "out")}
+        line = json.dumps(entry.model_dump() | paths, ensure_ascii=True)
         with explained(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(asdict(entry), ensure_ascii=True) + "\n")
+            with self.path.open("ab") as stream:
+                stream.write(b"\n" * self._torn() + line.encode() + b"\n")
 
-    def _read(self) -> Iterator[dict[str, Any]]:
+    def _torn(self) -> bool:
+        """Tell whether the last line has no end: the run that wrote it was killed."""
+        with self.path.open("rb") as stream:
+            return bool(stream.seek(0, 2)) and (stream.seek(-1, 2), stream.read())[1] != b"\n"
+
+    def _read(self) -> Iterator[Entry]:
         if not self.path.exists():
             return
-        for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                entry = json.loads(line)
-            except ValueError:  # the last line of a run that was killed
-                continue
-            if isinstance(entry, dict) and {"source", "out", "status", "seen", "how"} <= set(entry):
-                yield entry
+        if not self.path.is_file():
+            raise UsageError(f"{self.path} is no file", "Move it away, or choose another -o.")
+        with explained(self.path):
+            lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines()
+        for line in lines:
+            with contextlib.suppress(ValidationError):  # torn by a kill, or a stranger's
+                yield Entry.model_validate_json(line)
 
 
 def run(
@@ -127,14 +145,22 @@ def run(
         overwrite: do again what is done, over what is there.
     """
     for source, out in jobs:
+        about = {"source": str(source), "out": str(out), "seen": seen(source), "how": how}
         if ledger is not None and not overwrite and ledger.has(source, out, how):
-            yield Entry(str(source), str(out), "skipped", "done before", seen(source), how)
+            yield Entry(status="skipped", reason="done before", **about)
             continue
-        if out.exists() and not overwrite:
+        ours = overwrite or (ledger is not None and ledger.begun(source, out))
+        if out.exists() and source.exists() and out.samefile(source):
+            entry = Entry(
+                status="failed", reason=f"{out} is the source: choose another -o", **about
+            )
+        elif out.exists() and not ours:
             reason = f"{out} is there already: add --overwrite, or choose another -o"
-            entry = Entry(str(source), str(out), "failed", reason, seen(source), how)
+            entry = Entry(status="failed", reason=reason, **about)
         else:
-            entry = _worked(source, out, work, how)
+            if ledger is not None:
+                ledger.add(Entry(status="begun", **about))
+            entry = _worked(source, out, work, about)
         if ledger is not None:
             ledger.add(entry)
         yield entry
@@ -150,25 +176,31 @@ def seen(source: Path) -> tuple[int, int]:
 
 
 def _worked(
-    source: Path, out: Path, work: Callable[[Path, Path], dict[str, Any]], how: str
+    source: Path,
+    out: Path,
+    work: Callable[[Path, Path], dict[str, Any]],
+    about: dict[str, Any],
 ) -> Entry:
-    before = seen(source)
     try:
-        about = work(source, out)
+        return Entry(status="ok", about=work(source, out), **about)
     except VoluteError as error:
-        reason = " ".join(error.what.split())
-        return Entry(str(source), str(out), "failed", reason, before, how)
+        reason = ". ".join(text.rstrip(".") for text in (error.what, error.hint) if text)
     except MemoryError:
         reason = f"{source}: not enough memory; give less with --memory"
-        return Entry(str(source), str(out), "failed", reason, before, how)
-    return Entry(str(source), str(out), "ok", "", before, how, about)
+    except Exception as error:  # a defect of ours must not end the batch
+        reason = f"{source}: internal error, please report it: {error!r}"
+    return Entry(status="failed", reason=" ".join(reason.split()), **about)
 
 
 def _wanted(file: Path, folder: Path, leave: Path | None) -> bool:
     inside = file.relative_to(folder)
     if not file.is_file() or any(part.startswith(".") for part in inside.parts):
         return False
-    return file.name != LEDGER and (leave is None or leave not in file.parents)
+    return file.name != LEDGER and not _within(file, leave)
+
+
+def _within(file: Path, folder: Path | None) -> bool:
+    return folder is not None and folder in file.resolve().parents
 
 
 def unique(outs: Sequence[Path]) -> list[Path]:
@@ -177,6 +209,6 @@ def unique(outs: Sequence[Path]) -> list[Path]:
     for out in outs:
         free, number = out, 2
         while free in taken:
-            free, number = out.with_name(f"{out.stem}-{number}{out.suffix}"), number + 1
+            free, number = numbered(out, number), number + 1
         taken[free] = None
     return list(taken)

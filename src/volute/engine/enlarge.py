@@ -19,6 +19,10 @@ Network = Callable[[np.ndarray], np.ndarray]
 """[n, bands, H, W] in [-1, 1] to [n, bands, scale * H, scale * W], by several threads at once."""
 Make = Callable[[Tile], tuple[Block, Block]]
 """Gives what was there and what is made of it, both with the halo."""
+WIDEST = 512
+"""Side of a tile whose reduction is taken: the matrices for it grow with its square."""
+OUTLIERS = (-8.0, 9.0)
+"""In units of black to white: a number beyond goes around the network, which has seen no such."""
 Tick = Callable[[float], None]
 """Is told the share of the work that is done, in (0, 1]."""
 
@@ -55,7 +59,10 @@ class Enlarger:
             check: counts how the result, as it is written, compares with the raster.
         """
         halo = self._halo(raster.masked, check is not None)
-        shape = shape_for(raster.height, raster.width, pixels, halo, self.workers)
+        rows, columns = shape_for(raster.height, raster.width, pixels, halo, self.workers)
+        shape = (
+            (min(rows, WIDEST), min(columns, WIDEST)) if self.faithful or check else (rows, columns)
+        )
         parts = tiles(raster.height, raster.width, shape, halo)
         reading = threading.Lock()
 
@@ -100,28 +107,42 @@ class Enlarger:
 
     def _block(self, raster: Raster, block: Block) -> Block:
         unit, valid = raster.levels.unit(block.numbers), block.valid
+        beyond = None if raster.levels.dtype == np.uint8 else _beyond(raster, block)
+        if beyond is not None:
+            unit = unit.clip(*OUTLIERS)
         if valid is not None:
             if not valid.any():
                 unit = np.zeros_like(unit)
             elif not valid.all():
                 unit = planes.filled(unit, valid)
-        made = self._with_alpha(unit, raster.rgb) if raster.alpha else self._run(unit, raster.rgb)
-        if self.faithful:
-            made = projected(made, unit, self.scale)
+        if raster.alpha:
+            made = self._with_alpha(unit, raster.rgb)
+        else:
+            made = self._projected(self._run(unit, raster.rgb), unit)
+        if beyond is not None:
+            made = made + beyond.repeat(self.scale, 1).repeat(self.scale, 2)
         wide = None if valid is None else valid.repeat(self.scale, 1).repeat(self.scale, 2)
         return Block(raster.levels.numbers(made), wide)
 
     def _with_alpha(self, unit_CHW: np.ndarray, rgb: bool) -> np.ndarray:
-        """Enlarge colours multiplied by their opacity, so that nothing hidden bleeds out."""
+        """Enlarge colours multiplied by their opacity, so that nothing hidden bleeds out.
+
+        What is opaque as far as the network sees stays so, and as it would be without opacity.
+        """
         colour, alpha = unit_CHW[:-1], unit_CHW[-1:]
+        large = self._projected(self._run(colour * alpha, rgb), colour * alpha)
         if (alpha == 1).all():
-            large = self._run(colour, rgb)
             return np.concatenate([large, np.ones_like(large[:1])])
-        large_alpha = self._run(alpha, False).clip(0, 1)
-        large = self._run(colour * alpha, rgb)
+        opaque = planes.worn(alpha == 1, self._halo(masked=False, checked=False))
+        opaque = opaque.repeat(self.scale, 1).repeat(self.scale, 2)
+        large_alpha = self._projected(self._run(alpha, False), alpha).clip(0, 1)
+        large_alpha[opaque] = 1
         seen = large_alpha > 0.5 / 255
         colour = np.divide(large, large_alpha, out=np.zeros_like(large), where=seen)
         return np.concatenate([colour, large_alpha])
+
+    def _projected(self, made_CHW: np.ndarray, unit_CHW: np.ndarray) -> np.ndarray:
+        return projected(made_CHW, unit_CHW, self.scale) if self.faithful else made_CHW
 
     def _run(self, unit_CHW: np.ndarray, rgb: bool) -> np.ndarray:
         if rgb and self.bands == 1:
@@ -144,9 +165,12 @@ class Enlarger:
     def _compare(self, check: Check, raster: Raster, tile: Tile, block: Block, made: Block) -> None:
         small, large = raster.levels.unit(block.numbers), raster.levels.unit(made.numbers)
         valid = block.valid
+        if raster.alpha:  # what is hidden does not count
+            for plane in (small, large):
+                plane[:-1] *= plane[-1:]
         if valid is not None:
             small, large = (np.where(np.isfinite(x), x, 0) for x in (small, large))
-            valid = _worn(valid)
+            valid = planes.worn(valid, planes.BICUBIC_RADIUS)
         inside = tile.inner_rows, tile.inner_columns
         (rows, columns) = tile.target(1)
         check.add(
@@ -158,17 +182,18 @@ class Enlarger:
         )
 
 
+def _beyond(raster: Raster, block: Block) -> np.ndarray | None:
+    """Return by how much valid numbers leave `OUTLIERS`, float64 [C, H, W]; None: not at all."""
+    levels = raster.levels
+    with np.errstate(invalid="ignore", over="ignore"):
+        wide = (block.numbers - levels.black) / (levels.white - levels.black)
+        beyond = wide - wide.clip(*OUTLIERS)
+    beyond = np.where(np.isfinite(beyond), beyond, 0)
+    if block.valid is not None:
+        beyond = np.where(block.valid, beyond, 0)
+    return beyond if beyond.any() else None
+
+
 def _cut(block: Block, rows: slice, columns: slice) -> Block:
     valid = None if block.valid is None else block.valid[:, rows, columns]
     return Block(block.numbers[:, rows, columns], valid)
-
-
-def _worn(valid: np.ndarray) -> np.ndarray:
-    """Return where all neighbours that a reduction sees are valid too."""
-    reach = planes.BICUBIC_RADIUS
-    padded = np.pad(valid, ((0, 0), (reach, reach), (reach, reach)), constant_values=True)
-    rows, columns = valid.shape[1:]
-    span = range(2 * reach + 1)
-    return np.logical_and.reduce(
-        [padded[:, y : y + rows, x : x + columns] for y in span for x in span]
-    )

@@ -20,7 +20,7 @@ INVENTED = 2 / 255
 """From this difference on, in units of black to white, the picture contradicts its source."""
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=16)
 def reduction(length: int, scale: int) -> np.ndarray:
     """Return the matrix [length, scale * length] that reduces one axis; rows sum to 1."""
     unit = Image.fromarray(np.eye(length * scale, dtype=np.float32))
@@ -46,7 +46,7 @@ def projected(large_CHW: np.ndarray, small_CHW: np.ndarray, scale: int) -> np.nd
     return large_CHW + axes[0] @ missing @ axes[1].T
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=16)
 def _pseudo_inverse(length: int, scale: int) -> np.ndarray:
     matrix = reduction(length, scale).astype(np.float64)
     return np.linalg.solve(matrix @ matrix.T, matrix).T.astype(np.float32)
@@ -56,7 +56,7 @@ class Check:
     """The difference between a picture and the reduction of what was made of it, over all parts.
 
     Differences are in units of black to white, the largest over the bands at each pixel for the
-    map; pixels that are not valid do not count.
+    map; what is not valid differs by nothing.
     """
 
     def __init__(self, height: int, width: int) -> None:

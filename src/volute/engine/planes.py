@@ -51,6 +51,18 @@ def filled(planes_CHW: np.ndarray, valid: np.ndarray) -> np.ndarray:
     return np.where(mask, known, mean)
 
 
+def worn(mask: np.ndarray, reach: int) -> np.ndarray:
+    """Return where all neighbours up to `reach` are true, bool [C, H, W]; beyond it too."""
+    for axis in (1, 2):
+        width = [(0, 0)] * 3
+        width[axis] = (reach, reach)
+        padded, length = np.pad(mask, width, constant_values=True), mask.shape[axis]
+        mask = np.logical_and.reduce(
+            [padded.take(range(shift, shift + length), axis) for shift in range(2 * reach + 1)]
+        )
+    return mask
+
+
 def _interpolated(planes_CNW: np.ndarray, scale: int) -> np.ndarray:
     """Enlarge along the second axis."""
     count = planes_CNW.shape[1]

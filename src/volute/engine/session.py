@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ class Session:
         self.path = path
         self.threads = threads or physical_cores()
         self._session: Any = None
+        self._loading = threading.Lock()
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the graph's first output for the named inputs.
@@ -40,8 +42,9 @@ class Session:
             VoluteError: if the file is not an ONNX graph that runs, or an input does not fit it.
             MemoryError: if there is not enough.
         """
-        if self._session is None:
-            self._session = self._load()
+        with self._loading:
+            if self._session is None:
+                self._session = self._load()
         try:
             return self._session.run(None, dict(inputs))[0]
         except Exception as error:  # ONNX Runtime's errors share no public base class

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import overload
 
@@ -90,7 +91,8 @@ class Upscaler(Handle):
                 alpha: colours are multiplied by it while they are enlarged, so that what is
                 transparent does not bleed into what is not; 5 and more go each alone.
             memory: bytes that the process may have, from 256 MB.
-            faithful: change the result as little as makes its reduction equal the picture.
+            faithful: change the result as little as makes its reduction equal the picture, but for
+                where that would take more than black or white.
             strength: for a model that also repairs: how much, 0 to 1; None for its middle.
             int8: compute in 8-bit integers: about twice as fast, for 8-bit pictures.
 
@@ -143,17 +145,26 @@ class Upscaler(Handle):
             VoluteError: if the target cannot be written.
         """
         source, out = Path(source), Path(out)
+        if (options or {}).get("plane") == "all" and (check or faithful):
+            what = "the mean of three planes can be neither checked nor made faithful"
+            raise UsageError(what, "Choose one plane: -s plane=axial, coronal or sagittal.")
         found: list[Check] = []
         work = Work(
             scale=self.info.descriptor.scale,
             run=self._runner(memory, self._enlarger(faithful, strength, int8), found, check, emit),
-            model=f"volute {self.info.volute} {self.info.name}",
+            model=self._told(faithful, strength, int8),
             options=options or {},
         )
         family = families.of(source)
         with atomic_file(out) as part:
             notes = family.enlarge(source, part, work)
         return Enlarged(out, tuple(notes), found[0] if found else None)
+
+    def _told(self, faithful: bool, strength: float | None, int8: bool) -> str:
+        """Return what enlarges, as the new file tells it: other ways are other words."""
+        ways = ["faithful"] * faithful + ["int8"] * int8
+        ways += [] if strength is None else [f"strength {strength:g}"]
+        return " ".join([f"volute {version('volute')}", self.info.name, *ways])
 
     def _runner(
         self, memory: int, enlarger: Enlarger, found: list[Check], checked: bool, emit: Emit
@@ -215,12 +226,13 @@ class Upscaler(Handle):
         if array.ndim not in (2, 3) or 0 in array.shape:
             raise UsageError(f"an array of shape {list(array.shape)} is no picture [H, W, C]")
         planes = array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
-        count, height, width = planes.shape
-        raster = ArrayRaster(
-            planes, _levels(array.dtype), rgb=count in (3, 4), alpha=count in (2, 4)
-        )
+        count = len(planes)
+        kind = {"rgb": count in (3, 4), "alpha": count in (2, 4)}
+        finite = np.isfinite(planes) if array.dtype.kind == "f" else None
+        valid = None if finite is None or finite.all() else finite
+        raster = ArrayRaster(planes, _levels(array.dtype), valid=valid, **kind)
         scale = enlarger.scale
-        made = np.empty((count, height * scale, width * scale), array.dtype)
+        made = planes.repeat(scale, 1).repeat(scale, 2)
         enlarger.run(raster, ArrayCanvas(made), self._pixels(memory, count))
         return made[0] if array.ndim == 2 else np.ascontiguousarray(made.transpose(1, 2, 0))
 

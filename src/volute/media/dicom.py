@@ -68,9 +68,12 @@ def enlarge(source: Path, target: Path, work: Work) -> list[str]:
         stream.write(struct.pack("<HH2sHI", 0x7FE0, element, kind, 0, length + length % 2))
         for index, frame in enumerate(pixels.read(range(pixels.frames))):
             large = _repeated(frame, work.scale)
-            raster = ArrayRaster(frame, levels, rgb=pixels.rgb, valid=pixels.valid(frame))
-            canvas = ArrayCanvas(np.moveaxis(large, -1, 0))
-            work.run(raster, canvas, index, pixels.frames)
+            valid = pixels.valid(frame)
+            raster = ArrayRaster(frame, levels, rgb=pixels.rgb, valid=valid)
+            work.run(raster, ArrayCanvas(np.moveaxis(large, -1, 0)), index, pixels.frames)
+            if not pixels.rgb:
+                padded = np.zeros(frame.shape, bool) if valid is None else ~valid
+                pixels.spare(large, _repeated(padded, work.scale))
             stream.write(large.data)
         stream.write(b"\0" * (length % 2))
     return notes

@@ -134,7 +134,7 @@ def _tell_source(header: Any, scale: int, model: str) -> None:
         header.SourceImageSequence = [item]
     plain = model.encode("ascii", "replace").decode()
     told = f"Enlarged {scale} times along rows and columns by a super-resolution network, {plain}."
-    header.DerivationDescription = f"{told} Not for diagnostic use."
+    header.DerivationDescription = f"{told} Not for diagnosis."
     header.DerivationCodeSequence = [_code("113085", "Spatial resampling")]
     # of multi-frame kinds with functional groups the standard allows PRIMARY only
     enhanced = "SharedFunctionalGroupsSequence" in header

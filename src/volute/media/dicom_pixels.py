@@ -6,7 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -97,7 +97,7 @@ class Pixels:
         stored = dcmread(self.source, force=True)
         stored.file_meta.TransferSyntaxUID = UID(self.syntax)
         if self.syntax not in (*_PLAIN, DEFLATED):
-            for index in indices:
+            for index in indices if self.syntax != _RUN_LENGTH else ():
                 self._refuse_mismatch(stored, index)
         if self.syntax in FRAGILE:
             yield from decoded_apart(self.source, self.syntax, indices)
@@ -117,8 +117,6 @@ class Pixels:
         )
         samples = 1 if self.palette else self.bands
         size = coded_size(coded)
-        if size is None and self.syntax == _RUN_LENGTH:
-            return
         bits = 8 * self.dtype.itemsize
         if size is None or size[:3] != (self.rows, self.columns, samples) or size[3] > bits:
             raise ValueError("its coded pixels have not the size that the header tells")
@@ -138,7 +136,8 @@ class Pixels:
     def levels(self) -> Levels:
         """Return the levels for all frames: of grey, measured on the first, middle and last."""
         if self.rgb:
-            return Levels.fixed(self.dtype, 0, 2 ** self._bits() - 1)
+            top = 2 ** self._bits() - 1
+            return replace(Levels.fixed(self.dtype, 0, top), lowest=0, highest=top)
         lowest, highest = self._range()
         samples = []
         for frame in self.read(sorted({0, self.frames // 2, self.frames - 1})):
@@ -148,13 +147,21 @@ class Pixels:
         sample = np.concatenate(samples)
         if not sample.size:
             return Levels.fixed(self.dtype, 0, 1)
-        padding = self._padding()
-        if padding is not None and self.dtype.kind != "f":
-            if padding[1] < sample.min():  # nothing enlarged may land on the padding
-                lowest = max(lowest, padding[1] + 1)
-            elif padding[0] > sample.max():
-                highest = min(highest, padding[0] - 1)
         return Levels.measured(self.dtype, sample[None], lowest, highest)
+
+    def spare(self, large: np.ndarray, padded: np.ndarray) -> None:
+        """Move enlarged numbers that would mean padding, but are none, to the next that does not.
+
+        Args:
+            large: an enlarged frame of grey numbers, changed in place.
+            padded: bool of its shape: where there was padding.
+        """
+        padding = self._padding()
+        if padding is None or self.dtype.kind == "f":
+            return
+        least, most = padding
+        beside = most + 1 if most + 1 <= self._range()[1] else least - 1
+        large[(large >= least) & (large <= most) & ~padded] = beside
 
     def _bits(self) -> int:
         return 8 if self.palette else int(self.header.BitsStored)
@@ -178,7 +185,7 @@ class Pixels:
         """Return `number` as the pixels mean it: files give negative padding as unsigned, too."""
         if self.dtype.kind == "f":
             return float(number)
-        bits = self.dtype.itemsize * 8
+        bits = self._bits()  # decoders clear the others
         wrapped = int(number) % 2**bits
         return wrapped - 2**bits if self.dtype.kind == "i" and wrapped >> (bits - 1) else wrapped
 

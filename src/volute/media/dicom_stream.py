@@ -8,6 +8,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,8 @@ def decoded_apart(source: Path, syntax: str, indices: list[int]) -> Iterator[np.
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     ) as process:
-        stream: Any = process.stdout
+        pipe: Any = process.stdout
+        stream: Any = SimpleNamespace(read=pipe.read)  # a file proper would be asked for its place
         try:
             for _ in indices:
                 yield np.lib.format.read_array(stream, allow_pickle=False)

@@ -17,9 +17,11 @@ from volute.errors import DataError, MissingExtraError, UsageError
 from volute.media.geotiff_file import cache_bytes, compression_of, opened, write_cog, write_plain
 from volute.media.geotiff_raster import GeoRaster, decoding
 from volute.media.raster import Work
-from volute.media.tiff_layout import BITS, SAMPLE_FORMAT, SAMPLES, bytes_stored, directories
+from volute.media.tiff_layout import BITS, KIND, SAMPLE_FORMAT, SAMPLES, bytes_stored, directories
 
 _GEO_TAGS = {33550, 33922, 34264, 34735, 42112, 42113, 50844}
+_MASK = 4
+"""Of the kind of a picture in a file: it tells where another one has no pixels."""
 _MOST_BANDS = 4096
 _SPARSEST = 2000
 """Most bytes of numbers for each byte in a file of over 4 GB of them; zlib's best is 1032."""
@@ -28,16 +30,19 @@ _SPARSEST = 2000
 def is_geotiff(source: Path) -> bool:
     """Return whether a file is a TIFF that says where on Earth it is, or that no photograph is.
 
-    The latter has over four samples a pixel, or signed, complex, 32-bit integer or 64-bit numbers.
+    The latter has over four samples a pixel, signed, complex, 32-bit integer or 64-bit numbers, or
+    a mask.
     A file that is damaged or cannot be opened is none. No library is needed.
     """
     try:
         first = next(directories(source), None)
         if first is None:
             return False
+        mask = any(each.numbers(KIND)[0] & _MASK for each in directories(source))
         form, bits = first.numbers(SAMPLE_FORMAT, 1), first.numbers(BITS, 1)
         return bool(
-            _GEO_TAGS & first.tags.keys()
+            mask
+            or _GEO_TAGS & first.tags.keys()
             or first.numbers(SAMPLES, 1)[0] > 4
             or np.isin(form, (2, 5, 6)).any()
             or bits.max(initial=1) > (32 if (form == 3).any() else 16)

@@ -46,7 +46,9 @@ class GeoRaster:
         self.bands, self.height, self.width = dataset.count, dataset.height, dataset.width
         self.dtype = np.dtype(dataset.dtypes[0])
         told = dataset.nodata
-        self.nodata = told if told is None or self.dtype.kind == "f" else int(told)
+        if told is not None and self.dtype.kind != "f":
+            told = int(told) if float(told).is_integer() else None  # no number can equal it
+        self.nodata = told
         self.told = Told.of(dataset)
         meaning = [band.name for band in dataset.colorinterp]
         self.opacity = _opacity(dataset, meaning)

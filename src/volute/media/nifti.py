@@ -27,6 +27,9 @@ PLANES = ("axial", "coronal", "sagittal", "all")
 NOTICE = "not for diagnosis: a network enlarged it, and its details are likely, not measured"
 VOLUME_LIMIT = 8 << 30
 """Bytes of one enlarged volume."""
+_LABELS = (1002, 1005)
+"""Intent codes of maps whose numbers are names."""
+_NIFTI1_SIDE = 32_767
 _FOREIGN = (".mgz", ".mgh")
 
 
@@ -56,11 +59,17 @@ def enlarge(source: Path, target: Path, work: Work) -> list[str]:
     """
     plane = _plane(work)
     header, shape, bands = open_header(source)
-    volumetric = len(shape) > 2
+    flat = [2] if len(shape) == 2 else [axis for axis in range(3) if shape[axis] == 1]
+    volumetric = len(flat) != 1
     every = plane == "all" and volumetric
+    _refuse_labels(source, header)
     with reading(source):
-        across = [0, 1, 2] if every else [through_axis(header, plane) if volumetric else 2]
+        across = [0, 1, 2] if every else [through_axis(header, plane) if volumetric else flat[0]]
         grown = {0, 1, 2} if every else {0, 1, 2} - set(across)
+        longest = max((*shape[:3], 1)[axis] for axis in grown) * work.scale
+        if longest > _NIFTI1_SIDE and header.sizeof_hdr == 348:
+            reason = f"enlarged it would be {longest} long, over what NIfTI-1 can hold"
+            raise DataError(f"{source}: {reason}", "Choose a smaller factor.")
         made = enlarged_header(header, grown, work.scale, work.model)
         _refuse_large(source, made)
     with target.open("wb") as raw, _packed(raw, target.suffix == ".gz") as stream:
@@ -85,6 +94,12 @@ def _plane(work: Work) -> str:
 
 def _told(plane: str, volumetric: bool) -> str:
     return f"the two axes of each {plane} slice" if volumetric else "its two axes"
+
+
+def _refuse_labels(source: Path, header: Any) -> None:
+    if int(header["intent_code"]) in _LABELS:
+        hint = "Resample it by nearest neighbours with a tool for label maps."
+        raise DataError(f"{source}: it holds labels, between which there is nothing", hint)
 
 
 def _refuse_large(source: Path, made: Any) -> None:

@@ -110,8 +110,11 @@ def volumes(
                 file.seek(offset + index * bands * math.prod(single) * dtype.itemsize)
                 array = _read(file, bands * math.prod(single), dtype)
             array = array.reshape((bands, *single), order="F")
-            levels = levels or _levels(array, bands)
+            levels = levels or _levels(source, array, bands)
             yield Volume(array, levels, index * slices, count * slices)
+        with reading(source):
+            while file.read(1 << 20):  # only at its end does gzip compare its sums
+                pass
 
 
 def _read(file: IO[bytes], count: int, dtype: np.dtype) -> np.ndarray:
@@ -127,7 +130,7 @@ def _read(file: IO[bytes], count: int, dtype: np.dtype) -> np.ndarray:
     return array.astype(dtype.newbyteorder("="), copy=False)
 
 
-def _levels(array: np.ndarray, bands: int) -> Levels:
+def _levels(source: Path, array: np.ndarray, bands: int) -> Levels:
     dtype = array.dtype
     if bands == 3:
         return Levels.fixed(dtype, 0, 255)
@@ -137,6 +140,9 @@ def _levels(array: np.ndarray, bands: int) -> Levels:
     if not numbers.size:
         return Levels.fixed(dtype, 0, 1)
     if dtype.kind != "f" and dtype.itemsize == 8:  # the network works in floats
+        if max(abs(int(array.min())), abs(int(array.max()))) > _EXACT:
+            reason = "its numbers are over 2^53, more than the network can work with"
+            raise DataError(f"{source}: {reason}", "Save it with numbers of 32 bits or floats.")
         return Levels.measured(dtype, numbers[None], -_EXACT, _EXACT)
     return Levels.measured(dtype, numbers[None])
 

@@ -24,6 +24,7 @@ from PIL import Image
 from volute.errors import DataError
 from volute.media import tiff_tags
 from volute.media.scratch import Scratch
+from volute.media.tiff_layout import directories
 
 PIXEL_LIMIT = 1_000_000_000
 BROKEN = "Save it again as PNG, JPEG or TIFF, or leave it out."
@@ -38,6 +39,7 @@ TYPES = {
 }
 CARRIED = ("exif-", "xmp-data", "iptc-data", "icc-profile-data", "png-comment-", "photoshop-data")
 CARRIED += ("orientation", "resolution-unit")
+EXTRA_SAMPLES = 338
 _HEAD = 1 << 16
 _MINOR = r"Corrupt JPEG data|Warning:|bad seek|set_get_field_type"
 _SIZES = re.compile(
@@ -129,11 +131,17 @@ def opened(source: Path, form: str) -> Iterator[Photo]:
             image=plain,
             dtype=np.dtype(TYPES[plain.format]),
             rgb=plain.interpretation in ("srgb", "rgb16", "scrgb") and plain.bands >= 3,
-            alpha=bool(plain.hasalpha()),
+            alpha=bool(plain.hasalpha()) and (form != "TIFF" or _opacity(source)),
             lossless=form == "WebP" and _lossless(stream),
             bits=image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else 8,
             notes=notes,
         )
+
+
+def _opacity(source: Path) -> bool:
+    """Return whether a TIFF says that its extra band is opacity, not just one more."""
+    first = next(directories(source), None)
+    return first is not None and bool(np.isin(first.numbers(EXTRA_SAMPLES), (1, 2)).any())
 
 
 def described(raw: Any, photo: Photo, model: str) -> Any:

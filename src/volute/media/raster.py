@@ -12,6 +12,9 @@ from typing import Protocol
 
 import numpy as np
 
+TINY = 1e-30
+"""The least difference between black and white."""
+
 
 @dataclass(frozen=True)
 class Levels:
@@ -43,7 +46,8 @@ class Levels:
     ) -> Levels:
         """Return black and white of each band from numbers of the picture, [C, N], NaN ignored.
 
-        For uint8 they are 0 and 255; else the 0.1 and 99.9 percentiles.
+        For uint8 they are 0 and 255; else the 0.1 and 99.9 percentiles, or the extremes where these
+        are the same. Of a picture of one number, white is so near to black that nothing changes.
 
         Args:
             dtype: the file's type.
@@ -57,8 +61,11 @@ class Levels:
             return Levels(np.dtype(dtype), np.asarray(0.0), np.asarray(255.0), *held)
         wide = samples_CN.astype(np.float64)
         black, white = np.nanpercentile(wide, (0.1, 99.9), axis=1)
-        white = np.where(white > black, white, black + 1)
-        white = np.maximum(white, black + abs(black) * 1e-6)  # 1e20 + 1 is 1e20
+        flat = white <= black
+        black = np.where(flat, np.nanmin(wide, axis=1), black)
+        white = np.where(flat, np.nanmax(wide, axis=1), white)
+        step = 8 * np.finfo(dtype if np.dtype(dtype).kind == "f" else float).eps
+        white = np.maximum(white, black + np.maximum(abs(black) * step, TINY))
         return Levels(np.dtype(dtype), black[:, None, None], white[:, None, None], *held)
 
     @property
@@ -80,9 +87,7 @@ class Levels:
             made = unit * (self.white - self.black) + self.black
         if self.dtype.kind != "f":
             np.rint(made, out=made)
-        if np.isfinite(self.lowest) or np.isfinite(self.highest):
-            made = made.clip(self.lowest, self.highest)
-        return made.astype(self.dtype)
+        return made.clip(self.lowest, self.highest).astype(self.dtype)
 
 
 @dataclass(frozen=True)
@@ -178,5 +183,5 @@ class Work:
 
 def _held(dtype: np.dtype) -> tuple[float, float]:
     if np.dtype(dtype).kind == "f":
-        return -np.inf, np.inf
+        return float(np.finfo(dtype).min), float(np.finfo(dtype).max)
     return float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)

@@ -93,13 +93,15 @@ def _directory(
         _unpack(stream, order + ("HHQ8s" if big else "HHI4s")) for _ in range(min(number, 4096))
     ]
     found: Directory = {}
+    spent = 0
     for tag, kind, count, held in entries:
         if kind not in TYPES:
             continue
         dtype = np.dtype(order + TYPES[kind])
         size = count * dtype.itemsize * (2 if kind in PAIRS else 1)
-        if not 0 < size <= LARGEST:
+        if not 0 < size <= LARGEST - spent:
             continue
+        spent += size
         if size > len(held):
             stream.seek(struct.unpack(order + ("Q" if big else "I"), held)[0])
             held = stream.read(size)

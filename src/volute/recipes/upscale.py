@@ -272,9 +272,9 @@ class UpscaleRecipe(Recipe):
         rng = seeded(self.device.torch, self.seed, 0x5EED)
         half = torch.full((len(pictures),), 0.5, device=pictures.device)
         strength = [half] if self.settings.robust else []
-        with torch.no_grad(), self.device.autocast():
+        with torch.no_grad():  # in float32, as it will run
             small = self._made_small(pictures, strength, rng)
-            return self.averages["upscaler"].network(small, *strength).float().clamp(-1, 1)
+            return self.averages["upscaler"].network(small, *strength).clamp(-1, 1)
 
 
 def _difference(made: torch.Tensor, large: torch.Tensor, spectrum: float) -> torch.Tensor:

@@ -377,3 +377,34 @@ def test_the_source_is_not_changed_by_describing_it(tmp_path):
     before = copy.deepcopy(pixels.header)
     dicom._head(pixels, repeating(2))
     assert pixels.header == before
+
+
+LOSSLESS = ("MR_small_jpeg_ls_lossless", "JPEGLSNearLossless_16", "SC_rgb_jpeg_gdcm")
+
+
+@pytest.mark.parametrize("name", LOSSLESS)
+def test_what_only_a_fragile_decoder_reads_is_read(name, tmp_path):
+    source = sample(f"pydicom/{name}.dcm")
+    made, _ = enlarged(source, tmp_path)
+    assert np.array_equal(made.pixel_array[::2, ::2], pydicom.dcmread(source).pixel_array)
+
+
+def test_padding_cuts_nothing_off_and_nothing_becomes_padding(tmp_path):
+    ds = pydicom.dcmread(sample("pydicom/CT_small.dcm"))
+    frame = np.tile(np.arange(50, 178, dtype=np.int16), (128, 1))
+    frame[:, :9] = 0
+    frames = np.stack([frame, -frame, frame, -frame, frame])  # two that no sample sees
+    ds.NumberOfFrames, ds.PixelPaddingValue, ds.PixelData = 5, 0, frames.tobytes()
+    work = repeating(2)
+
+    def to_zero(raster, canvas, part=0, parts=1):
+        work.run(raster, canvas, part, parts)
+        canvas.array[:, 5, 100] = 0  # as a network might
+
+    source = saved(ds, tmp_path / "in.dcm")
+    made, _ = enlarged(source, tmp_path, Work(2, to_zero, "x"))
+    padded = (frames == 0).repeat(2, 1).repeat(2, 2)
+    pixels = made.pixel_array
+    assert (pixels[padded] == 0).all()
+    assert (pixels[~padded] != 0).all()
+    assert np.array_equal(pixels[:, ::2, ::2], frames)

@@ -47,6 +47,8 @@ class Upscaler(Handle):
 
     def __init__(self, artefact: Artefact, threads: int | None = None) -> None:
         super().__init__(artefact)
+        if threads is not None and threads < 1:
+            raise UsageError(f"threads = {threads} is no number of threads")
         self._graph = Session(artefact.graph("upscaler"), threads=1)
         self._int8: Session | None = None
         self._workers = threads or physical_cores()

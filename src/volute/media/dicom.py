@@ -14,7 +14,8 @@ import numpy as np
 
 from volute.errors import DataError, UsageError
 from volute.media.dicom_header import derived
-from volute.media.dicom_pixels import Pixels, decoding, open_pixels
+from volute.media.dicom_pixels import Pixels, open_pixels
+from volute.media.dicom_stream import decoding
 from volute.media.raster import ArrayCanvas, ArrayRaster, Work
 
 NOTICE = "not for diagnosis: a network enlarged it, and its details are likely, not measured"

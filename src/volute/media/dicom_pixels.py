@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -20,9 +18,9 @@ from volute.media.dicom_stream import (
     HINT,
     coded_size,
     decoded_apart,
+    decoding,
     refuse_bomb,
 )
-from volute.media.photo import hushed
 from volute.media.raster import Levels
 
 WHOLE_LIMIT = 128 << 20
@@ -190,19 +188,6 @@ class Pixels:
         return wrapped - 2**bits if self.dtype.kind == "i" and wrapped >> (bits - 1) else wrapped
 
 
-@contextmanager
-def decoding(source: Path) -> Iterator[None]:
-    """Turn whatever pydicom and its decoders raise into one DataError; keep them off the screen."""
-    try:
-        with warnings.catch_warnings(), hushed():
-            warnings.simplefilter("ignore")
-            yield
-    except (DataError, KeyboardInterrupt, SystemExit, GeneratorExit):
-        raise
-    except BaseException as error:  # decoders raise anything on broken bytes; a Rust panic, too
-        raise DataError(f"{source}: {_reason(error)}", HINT) from error
-
-
 def open_pixels(source: Path) -> Pixels:
     """Read the header of a DICOM file and check that its pictures can be read.
 
@@ -290,17 +275,3 @@ def _coloured(frame: np.ndarray, header: Any) -> np.ndarray:
 
     colours = apply_color_lut(frame, header)[..., :3]
     return colours >> 8 if colours.dtype == np.uint16 else colours
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    text = printable(" ".join(str(error).split()))
-    if "JPEG Extended" in text and "12-bit" in text:
-        return "JPEG with 12 bits (JPEG Extended) is not read"
-    if isinstance(error, NotImplementedError) or "missing required dependencies" in text:
-        return "its pixels are coded in a way that is not read"
-    if "less than expected" in text or "cannot reshape" in text:
-        return "damaged: it ends before its last pixel"
-    spoken = isinstance(error, ValueError) and "plugins" not in text and "EOF" not in text
-    return f"damaged: {text[:120]}" if text and spoken else "damaged: it cannot be decoded"

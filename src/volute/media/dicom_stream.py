@@ -1,19 +1,22 @@
-"""What coded DICOM bytes claim, checked before they are given to a decoder that believes it."""
+"""Coded DICOM bytes: what they claim is checked first, and whatever decoders raise is one line."""
 
 from __future__ import annotations
 
 import struct
 import subprocess
 import sys
+import warnings
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from volute.errors import DataError
+from volute.errors import DataError, printable
+from volute.media.photo import hushed
 
 HINT = "Export it again from the viewer or archive, or leave it out."
 DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -111,3 +114,30 @@ def refuse_bomb(source: Path) -> None:
         raise DataError(f"{source}: {error.strerror}", HINT) from error
     except zlib.error as error:
         raise DataError(f"{source}: damaged: it cannot be unpacked", HINT) from error
+
+
+@contextmanager
+def decoding(source: Path) -> Iterator[None]:
+    """Turn whatever pydicom and its decoders raise into one DataError; keep them off the screen."""
+    try:
+        with warnings.catch_warnings(), hushed():
+            warnings.simplefilter("ignore")
+            yield
+    except (DataError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # decoders raise anything on broken bytes; a Rust panic, too
+        raise DataError(f"{source}: {_reason(error)}", HINT) from error
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    text = printable(" ".join(str(error).split()))
+    if "JPEG Extended" in text and "12-bit" in text:
+        return "JPEG with 12 bits (JPEG Extended) is not read"
+    if isinstance(error, NotImplementedError) or "missing required dependencies" in text:
+        return "its pixels are coded in a way that is not read"
+    if "less than expected" in text or "cannot reshape" in text:
+        return "damaged: it ends before its last pixel"
+    spoken = isinstance(error, ValueError) and "plugins" not in text and "EOF" not in text
+    return f"damaged: {text[:120]}" if text and spoken else "damaged: it cannot be decoded"

@@ -115,3 +115,20 @@ def test_what_is_no_picture_is_refused(models: dict[int, Upscaler], array: np.nd
         models[1].upscale(array)
     with pytest.raises(UsageError, match="too little"):
         models[1].upscale(np.zeros((4, 4)), memory=1000)
+
+
+def test_the_mean_of_three_planes_is_not_checked(
+    models: dict[int, Upscaler], tmp_path: Path
+) -> None:
+    for how in ({"check": True}, {"faithful": True}):
+        with pytest.raises(UsageError, match="three planes"):
+            models[1].upscale_file("a.nii", tmp_path / "b.nii", options={"plane": "all"}, **how)
+    with pytest.raises(UsageError, match="no number of threads"):
+        volute.load(models[1]._artefact.path, threads=0)
+
+
+def test_a_number_that_is_none_stays_alone(models: dict[int, Upscaler]) -> None:
+    array = picture(20, 20, 1, np.float32)
+    array[10, 10] = np.nan
+    made = models[1].upscale(array)
+    assert np.isnan(made).sum() == 4

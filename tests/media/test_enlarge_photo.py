@@ -492,3 +492,24 @@ def test_a_real_photograph(tmp_path):
     target = tmp_path / "made.jpg"
     assert enlarge(source, target, repeating(2, side=256)) == []
     assert np.abs(pixels(target) - repeated(pixels(source)).astype(float)).mean() < 2
+
+
+def test_an_extra_band_of_a_tiff_is_opacity_only_if_the_file_says_so(tmp_path: Path) -> None:
+    flags = []
+    work = repeating(2)
+
+    def watched(raster, canvas, part=0, parts=1):
+        flags.append(raster.alpha)
+        work.run(raster, canvas, part, parts)
+
+    grey = Image.fromarray(noise(16, 12)[..., 0])
+    for name, extra in (("spectral.tif", 0), ("clear.tif", 2)):
+        both = Image.merge("LA", (grey, grey))
+        both.save(tmp_path / name)
+        entry = b"\x52\x01\x03\x00\x01\x00\x00\x00"
+        content = (tmp_path / name).read_bytes()
+        assert content.count(entry + b"\x02") == 1
+        changed = content.replace(entry + b"\x02", entry + bytes([extra]))
+        (tmp_path / name).write_bytes(changed)
+        enlarge(tmp_path / name, tmp_path / f"made-{name}", Work(2, watched, "x"))
+    assert flags == [False, True]

@@ -318,3 +318,27 @@ def test_files_are_told_apart(tmp_path):
     assert not nifti.is_nifti(sample("analyze.hdr"))
     assert not nifti.is_nifti(real_data("medical/pydicom/zipMR.gz"))
     assert not nifti.is_nifti(tmp_path / "absent.nii")
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_single_slice_grows_along_its_own_axes_whatever_the_plane(axis, tmp_path):
+    shape = [12, 10, 8]
+    shape[axis] = 1
+    source = volume(np.arange(np.prod(shape), dtype=np.int16).reshape(shape), tmp_path / "a.nii")
+    for plane in ("axial", "all"):
+        made, _ = enlarged(source, tmp_path, repeating(2, {"plane": plane}))
+        assert made.shape == tuple(n if n == 1 else 2 * n for n in shape)
+
+
+def test_labels_are_refused_and_so_is_damage_that_only_the_sum_tells(tmp_path):
+    image = nibabel.Nifti1Image(np.ones((6, 6, 6), np.int16), np.eye(4))
+    image.header["intent_code"] = 1002
+    nibabel.save(image, tmp_path / "labels.nii")
+    with pytest.raises(DataError, match="it holds labels"):
+        enlarged(tmp_path / "labels.nii", tmp_path)
+    good = volume(np.ones((6, 6, 6), np.int16), tmp_path / "good.nii.gz")
+    broken = bytearray(good.read_bytes())
+    broken[-6] ^= 255
+    (tmp_path / "bad.nii.gz").write_bytes(broken)
+    with pytest.raises(DataError, match="damaged"):
+        nifti.enlarge(tmp_path / "bad.nii.gz", tmp_path / "x.nii.gz", repeating(2))

@@ -51,7 +51,7 @@ class Upscaler(Handle):
             raise UsageError(f"threads = {threads} is no number of threads")
         self._graph = Session(artefact.graph("upscaler"), threads=1)
         self._int8: Session | None = None
-        self._workers = threads or physical_cores()
+        self._workers = physical_cores() if threads is None else threads
 
     @overload
     def upscale(

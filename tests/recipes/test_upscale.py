@@ -144,3 +144,9 @@ def test_integers_lose_little_and_are_as_exact_by_tiles(run: Run, tmp_path: Path
     plain = volute.load(run.model)
     with pytest.raises(UsageError, match="has no graph in integers"):
         plain.upscale(picture, int8=True)
+
+
+def test_a_robust_model_learns_in_half_precision_too(discs: Path) -> None:
+    settings = {**TINY, "robust": True, "precision": "bfloat16"}
+    run = train("upscale", discs, size=64, kimg=0.1, out=discs.parent / "half", settings=settings)
+    assert np.isfinite(run.metrics["psnr"])

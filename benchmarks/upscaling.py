@@ -16,6 +16,7 @@ product on the same cores.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -79,12 +80,26 @@ def row(name: str, scale: int, enlarge: Enlarge, about: str, seconds: float | No
     return f"| {name} | x{scale} | {about} | {' | '.join(scores)} | {cost} |"
 
 
-def bicubic(scale: int) -> Enlarge:
-    def enlarge(small: np.ndarray) -> np.ndarray:
-        size = (small.shape[1] * scale, small.shape[0] * scale)
-        return luma(np.asarray(Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)))
+def bicubic(scale: int) -> str:
+    """Return the row of Pillow, and that of OpenCV where it is installed."""
 
-    return enlarge
+    def pillow(small: np.ndarray) -> np.ndarray:
+        size = (small.shape[1] * scale, small.shape[0] * scale)
+        return np.asarray(Image.fromarray(small).resize(size, Image.Resampling.BICUBIC))
+
+    ways = {"Pillow": pillow}
+    with contextlib.suppress(ModuleNotFoundError):
+        import cv2
+
+        ways["OpenCV"] = lambda small: cv2.resize(
+            small, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC
+        )
+    rows = []
+    for name, way in ways.items():
+        seconds = best(lambda enlarge=way: enlarge(random_picture()))
+        made = lambda small, enlarge=way: luma(enlarge(small))  # noqa: E731
+        rows.append(row(f"bicubic ({name})", scale, made, "- | -", seconds))
+    return "\n".join(rows)
 
 
 def of_luma(model: Upscaler, int8: bool) -> Enlarge:
@@ -178,10 +193,7 @@ def main() -> None:
     print("| network | scale | parameters | GMAC to 1280x720 | Set5 | BSD100 | ms per megapixel |")
     print("|---|---|---:|---:|---:|---:|---:|")
     for scale in scales:
-        picture = Image.fromarray(random_picture())
-        size = (SIZE[1] * scale, SIZE[0] * scale)
-        seconds = best(lambda p=picture, s=size: p.resize(s, Image.Resampling.BICUBIC))
-        print(row("bicubic (Pillow)", scale, bicubic(scale), "- | -", seconds))
+        print(bicubic(scale), flush=True)
     for name, model in models.items():
         print("\n".join(rows_of(name, model)), flush=True)
     for text in arguments.rival:

@@ -61,6 +61,7 @@ class Session:
     def _load(self) -> Any:
         import onnxruntime
 
+        onnxruntime.disable_telemetry_events()
         onnxruntime.set_default_logger_severity(SILENT)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self.threads

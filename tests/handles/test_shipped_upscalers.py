@@ -64,14 +64,14 @@ def test_they_are_as_good_as_said(name: str) -> None:
     assert isinstance(model, Upscaler)
     scale = model.info.descriptor.scale
     how = {"strength": 0.0} if name.endswith("robust") else {}
-    scores = {False: [], True: []}
+    scores = {int8: [] for int8 in (False, True)[: 1 + ("int8" in model.info.graphs)]}
     for small, wanted in pairs(scale):
         for int8, found in scores.items():
             made = model.upscale(luma(small).astype(np.float32) / 255, int8=int8, **how)
             found.append(score(made.clip(0, 1) * 255, wanted, scale))
-    exact, fast = np.mean(scores[False]), np.mean(scores[True])
+    exact, *fast = (float(np.mean(found)) for found in scores.values())
     assert exact > FLOORS[name]
-    assert exact - fast < 0.12
+    assert all(exact - other < 0.1 for other in fast)
 
 
 @pytest.mark.parametrize("name", FLOORS)
@@ -82,7 +82,7 @@ def test_tiles_leave_no_trace(name: str, dtype: type) -> None:
     coarse = Image.fromarray(rng.integers(0, 256, (12, 17, 3), np.uint8))
     picture = np.asarray(coarse.resize((170, 120), Image.Resampling.BICUBIC)).astype(dtype)
     picture = picture * (257 if dtype is np.uint16 else 1)
-    for int8 in (False, True):
+    for int8 in (False, True)[: 1 + ("int8" in model.info.graphs)]:
         whole = model.upscale(picture, int8=int8)
         with patch.object(Upscaler, "_pixels", return_value=4900):
             assert np.array_equal(model.upscale(picture, int8=int8), whole)

@@ -107,7 +107,7 @@ class Enlarger:
 
     def _block(self, raster: Raster, block: Block) -> Block:
         unit, valid = raster.levels.unit(block.numbers), block.valid
-        beyond = None if raster.levels.dtype == np.uint8 else _beyond(raster, block)
+        beyond = None if raster.levels.dtype == np.uint8 else _beyond(raster, block, unit)
         if beyond is not None:
             unit = unit.clip(*OUTLIERS)
         if valid is not None:
@@ -182,9 +182,12 @@ class Enlarger:
         )
 
 
-def _beyond(raster: Raster, block: Block) -> np.ndarray | None:
+def _beyond(raster: Raster, block: Block, unit: np.ndarray) -> np.ndarray | None:
     """Return by how much valid numbers leave `OUTLIERS`, float64 [C, H, W]; None: not at all."""
     levels = raster.levels
+    least, most = unit.min(), unit.max()
+    if least >= OUTLIERS[0] and most <= OUTLIERS[1]:
+        return None
     with np.errstate(invalid="ignore", over="ignore"):
         wide = (block.numbers - levels.black) / (levels.white - levels.black)
         beyond = wide - wide.clip(*OUTLIERS)

@@ -30,8 +30,7 @@ def bicubic(planes_CHW: np.ndarray, scale: int) -> np.ndarray:
 
     Each pixel is summed in the same order whatever the picture's size.
     """
-    rows = _interpolated(planes_CHW, scale)
-    return np.ascontiguousarray(_interpolated(rows.swapaxes(1, 2), scale).swapaxes(1, 2))
+    return _interpolated(_interpolated(planes_CHW, scale, 1), scale, 2)
 
 
 def filled(planes_CHW: np.ndarray, valid: np.ndarray) -> np.ndarray:
@@ -63,19 +62,26 @@ def worn(mask: np.ndarray, reach: int) -> np.ndarray:
     return mask
 
 
-def _interpolated(planes_CNW: np.ndarray, scale: int) -> np.ndarray:
-    """Enlarge along the second axis."""
-    count = planes_CNW.shape[1]
-    padded = np.pad(planes_CNW, ((0, 0), (2, 2), (0, 0)), mode="edge")
-    shape = (planes_CNW.shape[0], count, scale, planes_CNW.shape[2])
-    result = np.zeros(shape, np.float32)
+def _interpolated(planes_CHW: np.ndarray, scale: int, axis: int) -> np.ndarray:
+    """Enlarge along one axis."""
+    count = planes_CHW.shape[axis]
+    width = [(0, 0)] * 3
+    width[axis] = (2, 2)
+    padded = np.pad(planes_CHW, width, mode="edge")
+    shape = [*planes_CHW.shape]
+    shape.insert(axis + 1, scale)
+    result, part = np.empty(shape, np.float32), np.empty(planes_CHW.shape, np.float32)
     for phase in range(scale):
+        total = np.zeros(planes_CHW.shape, np.float32)
         place = (phase + 0.5) / scale - 0.5
         for tap in range(-2, 3):
-            weight = np.float32(_cubic(tap - place))
-            if weight:
-                result[:, :, phase] += weight * padded[:, 2 + tap : 2 + tap + count]
-    return result.reshape(shape[0], count * scale, shape[3])
+            if weight := np.float32(_cubic(tap - place)):
+                moved = padded[(slice(None),) * axis + (slice(2 + tap, 2 + tap + count),)]
+                total += np.multiply(moved, weight, out=part)
+        result[(slice(None),) * (axis + 1) + (phase,)] = total
+    shape = [*planes_CHW.shape]
+    shape[axis] *= scale
+    return result.reshape(shape)
 
 
 def _cubic(x: float) -> float:

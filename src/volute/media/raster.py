@@ -75,19 +75,27 @@ class Levels:
 
     def unit(self, numbers: np.ndarray) -> np.ndarray:
         """Return float32 in which 0 to 1 is black to white."""
-        if self.dtype == np.uint8 and self.black.ndim == 0:
-            return (numbers - np.float32(self.black)) * np.float32(1 / (self.white - self.black))
+        if self._plain:
+            return numbers * np.float32(1 / self.white)
         return ((numbers - self.black) / (self.white - self.black)).astype(np.float32)
 
     def numbers(self, unit: np.ndarray) -> np.ndarray:
         """Return the file's numbers for `unit`: rounded for integers, kept to what it can hold."""
-        if self.dtype == np.uint8 and self.black.ndim == 0:
-            made = unit * np.float32(self.white - self.black) + np.float32(self.black)
+        if self._plain:
+            made = unit * np.float32(self.white)
         else:
             made = unit * (self.white - self.black) + self.black
         if self.dtype.kind != "f":
             np.rint(made, out=made)
-        return made.clip(self.lowest, self.highest).astype(self.dtype)
+        elif self._plain:
+            return made.astype(self.dtype, copy=False)
+        return np.clip(made, self.lowest, self.highest, out=made).astype(self.dtype)
+
+    @property
+    def _plain(self) -> bool:
+        """Whether float32 holds all that there is: from 0 to one white, of 16 bits or floats."""
+        narrow = self.dtype.itemsize <= 2 or self.dtype == np.float32
+        return narrow and self.black.ndim == 0 and float(self.black) == 0
 
 
 @dataclass(frozen=True)

@@ -58,14 +58,24 @@ def enlarge(path: Path, model: str) -> tuple[float, float]:
     """Return the seconds and the peak resident memory in MB of the command."""
     out = path.with_name("out" + path.suffix)
     program = Path(sys.executable).with_name("volute")
-    command = [program, "upscale", str(path), "--model", model]
-    start = time.perf_counter()
-    process = subprocess.Popen([*command, "-o", str(out), "--memory", "1GB", "--overwrite"])
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    assert status == 0, f"{path.name} failed"
-    out.unlink()
-    return seconds, usage.ru_maxrss / 1024
+    command = [program, "upscale", path, "--model", model, "-o", out, "--memory", "1GB"]
+    start, peak = time.perf_counter(), 0.0
+    with subprocess.Popen(command) as process:
+        while process.poll() is None:  # rusage would count this process, from before the exec
+            peak = max(peak, high_water(process.pid))
+            time.sleep(0.05)
+    assert process.returncode == 0, f"{path.name} failed"
+    return time.perf_counter() - start, peak
+
+
+def high_water(process: int) -> float:
+    """Return the most resident memory in MB that a process has had since it began."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return 0.0
+    lines = [line.split() for line in status.splitlines() if line.startswith("VmHWM")]
+    return int(lines[0][1]) / 1024 if lines else 0.0
 
 
 def untiled(model: Upscaler) -> float:

@@ -119,9 +119,9 @@ def test_the_corners_stay_where_they_are_in_space(name, scale, tmp_path):
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
-    position=st.lists(st.floats(-500, 500), min_size=3, max_size=3),
-    spacing=st.lists(st.floats(0.01, 10), min_size=2, max_size=2),
-    angle=st.floats(0, 6.28),
+    position=st.lists(st.floats(-500, 500, allow_subnormal=False), min_size=3, max_size=3),
+    spacing=st.lists(st.floats(0.01, 10, allow_subnormal=False), min_size=2, max_size=2),
+    angle=st.floats(0, 6.28, allow_subnormal=False),
     scale=st.integers(2, 4),
 )
 def test_any_place_in_space_is_kept(position, spacing, angle, scale, tmp_path):

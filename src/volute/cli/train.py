@@ -110,7 +110,7 @@ def export(
     """Export a run as a model without torch.
 
     Its newest state becomes a folder that `volute sample` and `volute.load` take. With --int8 there
-    is a second graph, about twice as fast; what it loses is measured and stands in the card, and
+    is a second graph, up to twice as fast; what it loses is measured and stands in the card, and
     more than 0.1 dB is refused.
 
     \b

@@ -47,7 +47,7 @@ def upscale(
         bool, typer.Option("--check", help="Compare it, made small, with the source; a map.")
     ] = False,
     int8: Annotated[
-        bool, typer.Option("--int8", help="8-bit integers: twice as fast, 8-bit pictures.")
+        bool, typer.Option("--int8", help="8-bit integers: up to twice as fast.")
     ] = False,
     set_: Annotated[
         list[str] | None, typer.Option("-s", "--set", help="plane=axial, cog=true")

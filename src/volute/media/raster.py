@@ -68,11 +68,6 @@ class Levels:
         white = np.maximum(white, black + np.maximum(abs(black) * step, TINY))
         return Levels(np.dtype(dtype), black[:, None, None], white[:, None, None], *held)
 
-    @property
-    def step(self) -> np.ndarray:
-        """The least difference that the file can hold, in units of black to white; 0 for floats."""
-        return np.asarray(float(self.dtype.kind != "f") / (self.white - self.black))
-
     def unit(self, numbers: np.ndarray) -> np.ndarray:
         """Return float32 in which 0 to 1 is black to white."""
         if self._plain:

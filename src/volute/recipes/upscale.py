@@ -211,7 +211,7 @@ class UpscaleRecipe(Recipe):
             scale=self.settings.scale,
             exact=True,
             metrics=self.evaluate(held),
-            feeds=[self._feed(draw(1)[0], index / FEEDS) for index in range(FEEDS)],
+            feeds=lambda: [self._feed(draw(1)[0], index / FEEDS) for index in range(FEEDS)],
             score=lambda run: self._score_of(run, held),
         )
 

@@ -85,10 +85,10 @@ def package(loop: Loop, out: Path, int8: bool = False) -> None:
 
 def _quantised(exported: Exported, models: dict[str, bytes], weights: bytes) -> tuple[bytes, float]:
     """Return the first graph in integers and the PSNR in dB that it loses."""
-    if exported.score is None:
+    if exported.score is None or exported.feeds is None:
         raise UsageError("only upscalers have a graph in integers yet", "Leave --int8 out.")
     role = exported.graphs[0].role
-    made = quantised(models[role], weights, exported.feeds)
+    made = quantised(models[role], weights, exported.feeds())
     before, after = (
         exported.score(export.runner(graph, weights)) for graph in (models[role], made)
     )

@@ -63,8 +63,8 @@ class Exported:
     metrics: dict[str, float] = field(default_factory=dict)
     """Measured on held-out pictures, for the card."""
     tensors: dict[str, np.ndarray] = field(default_factory=dict)
-    feeds: list[dict[str, np.ndarray]] = field(default_factory=list)
-    """Inputs of the first graph by which it can be quantised; empty: it cannot be."""
+    feeds: Callable[[], list[dict[str, np.ndarray]]] | None = None
+    """Gives inputs of the first graph by which it can be quantised; None: it cannot be."""
     score: Callable[[Runner], float] | None = None
     """Gives the PSNR in dB, on held-out pictures, of a graph in place of the first network."""
 

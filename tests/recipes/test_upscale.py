@@ -95,8 +95,19 @@ def test_another_scale_starts_from_what_was_learned(discs: Path, run: Run) -> No
     begin(robust, open_artefact(run.model))
     torch.testing.assert_close(robust(x, torch.ones(1)), small(x))
     other = {**TINY, "width": 16, "start": str(run.path)}
-    with pytest.raises(UsageError, match="has other bands, channels or blocks"):
+    with pytest.raises(UsageError, match="has other bands or channels than the new network"):
         train("upscale", discs, size=64, kimg=0.1, out=discs.parent / "other", settings=other)
+
+
+def test_a_deeper_network_goes_on_from_what_a_shallower_one_learned(run: Run) -> None:
+    known, deeper = Upscaler(3, 8, 1, 2), Upscaler(3, 8, 3, 2)
+    begin(known, open_artefact(run.model))
+    begin(deeper, open_artefact(run.model))
+    x = torch.from_numpy(coloured(1, 32)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    learned = (known(x) - x.repeat_interleave(2, 2).repeat_interleave(2, 3)).abs().mean()
+    assert (deeper(x) - known(x)).abs().mean() < 0.1 * learned
+    with pytest.raises(UsageError, match="or more blocks"):
+        begin(Upscaler(3, 8, 0, 2), open_artefact(run.model))
 
 
 def test_a_robust_model_repairs_as_much_as_it_is_told(discs: Path) -> None:

@@ -9,6 +9,8 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 BICUBIC_RADIUS = 2
 """Of `bicubic` and of an antialiased bicubic reduction, in pixels of the small picture."""
 FILL_RADIUS = 8
+STRIP = 16
+"""Rows that are interpolated at a time: what is between stays in the processor's cache."""
 
 
 def to_luma(rgb_CHW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -30,7 +32,14 @@ def bicubic(planes_CHW: np.ndarray, scale: int) -> np.ndarray:
 
     Each pixel is summed in the same order whatever the picture's size.
     """
-    return _interpolated(_interpolated(planes_CHW, scale, 1), scale, 2)
+    bands, height, width = planes_CHW.shape
+    edge = (BICUBIC_RADIUS, BICUBIC_RADIUS)
+    padded = np.pad(planes_CHW, ((0, 0), edge, edge), mode="edge")
+    made = np.empty((bands, height * scale, width * scale), np.float32)
+    for start in range(0, height, STRIP):
+        wide = _interpolated(padded[:, start : start + STRIP + 2 * BICUBIC_RADIUS], scale, 2)
+        made[:, start * scale : (start + STRIP) * scale] = _interpolated(wide, scale, 1)
+    return made
 
 
 def filled(planes_CHW: np.ndarray, valid: np.ndarray) -> np.ndarray:
@@ -62,24 +71,22 @@ def worn(mask: np.ndarray, reach: int) -> np.ndarray:
     return mask
 
 
-def _interpolated(planes_CHW: np.ndarray, scale: int, axis: int) -> np.ndarray:
-    """Enlarge along one axis."""
-    count = planes_CHW.shape[axis]
-    width = [(0, 0)] * 3
-    width[axis] = (2, 2)
-    padded = np.pad(planes_CHW, width, mode="edge")
-    shape = [*planes_CHW.shape]
-    shape.insert(axis + 1, scale)
-    result, part = np.empty(shape, np.float32), np.empty(planes_CHW.shape, np.float32)
+def _interpolated(padded_CHW: np.ndarray, scale: int, axis: int) -> np.ndarray:
+    """Enlarge along one axis all but `BICUBIC_RADIUS` at each of its ends."""
+    shape = [*padded_CHW.shape]
+    shape[axis] -= 2 * BICUBIC_RADIUS
+    count = shape[axis]
+    total, part = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    result = np.empty([*shape[: axis + 1], scale, *shape[axis + 1 :]], np.float32)
     for phase in range(scale):
-        total = np.zeros(planes_CHW.shape, np.float32)
         place = (phase + 0.5) / scale - 0.5
-        for tap in range(-2, 3):
+        total[:] = 0
+        for tap in range(-BICUBIC_RADIUS, BICUBIC_RADIUS + 1):
             if weight := np.float32(_cubic(tap - place)):
-                moved = padded[(slice(None),) * axis + (slice(2 + tap, 2 + tap + count),)]
-                total += np.multiply(moved, weight, out=part)
+                first = BICUBIC_RADIUS + tap
+                moved = padded_CHW[(slice(None),) * axis + (slice(first, first + count),)]
+                np.add(total, np.multiply(moved, weight, out=part), out=total)
         result[(slice(None),) * (axis + 1) + (phase,)] = total
-    shape = [*planes_CHW.shape]
     shape[axis] *= scale
     return result.reshape(shape)
 

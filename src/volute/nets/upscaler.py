@@ -101,13 +101,20 @@ class Upscaler(nn.Module):
 def begin(network: Upscaler, artefact: Artefact) -> None:
     """Give a network that has learned nothing the kernels of another, whose scale may differ.
 
+    Blocks that the other lacks stay as they are, close to the identity, so that a larger network
+    goes on from a smaller one (Chen et al. 2016, "Net2Net", arXiv:1511.05641).
+
     Raises:
-        UsageError: if the other has another number of bands, channels or blocks.
+        UsageError: if the other has another number of bands or channels, or more blocks.
     """
     tensors = load_file(artefact.path / WEIGHTS)
+    numbers = [int(name.split(".")[2]) for name in tensors if ".blocks." in name]
+    blocks = max(numbers, default=-1) + 1
+    if blocks > len(network.blocks):
+        raise _unlike(artefact)
     with torch.no_grad():
         for name, module in network.named_modules():
-            if not isinstance(module, Branched):
+            if not isinstance(module, Branched) or _is_new(name, blocks):
                 continue
             weight, bias = (tensors.get(f"upscaler.{name}.{part}") for part in ("weight", "bias"))
             if weight is None or bias is None:
@@ -123,6 +130,11 @@ def begin(network: Upscaler, artefact: Artefact) -> None:
             module.bias.copy_(bias)
 
 
+def _is_new(name: str, blocks: int) -> bool:
+    place, _, rest = name.partition(".")
+    return place == "blocks" and int(rest.split(".")[0]) >= blocks
+
+
 def _rescaled(tensor: torch.Tensor, network: Upscaler) -> torch.Tensor:
     """Repeat or drop what stands for the pixels within one, [bands * s * s, ...]."""
     bands = network.last.plain.shape[0] // network.scale**2
@@ -133,7 +145,9 @@ def _rescaled(tensor: torch.Tensor, network: Upscaler) -> torch.Tensor:
 
 
 def _unlike(artefact: Artefact) -> UsageError:
-    what = f"{artefact.config.name} has other bands, channels or blocks than the new network"
+    what = (
+        f"{artefact.config.name} has other bands or channels than the new network, or more blocks"
+    )
     return UsageError(what, "Give the same preset and colours, or leave -s start out.")
 
 

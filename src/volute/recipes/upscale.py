@@ -67,7 +67,7 @@ class UpscaleSettings(Config):
 
     scale: Literal[2, 3, 4] = 2
     width: int = Field(32, ge=8, le=256)
-    blocks: int = Field(5, ge=0, le=64)
+    blocks: int = Field(7, ge=0, le=64)
     """Residual blocks of two convolutions."""
     batch: int = Field(16, ge=1, le=1024)
     patch: int = Field(40, ge=8, le=256)
@@ -91,7 +91,8 @@ class UpscaleSettings(Config):
     gamma: float = Field(1.0, ge=0)
     """Weight of the discriminator's penalties R1 and R2."""
     start: str = ""
-    """A model of the same width, blocks and colours to start from; its scale may differ."""
+    """A model of the same width and colours, and at most as many blocks, to start from; its scale
+    may differ."""
     held_out: float = Field(0.05, gt=0, lt=0.9)
     """Share of the pictures that is measured on and never learned from."""
     ema_kimg: float = Field(20.0, gt=0)
@@ -143,7 +144,7 @@ class UpscaleRecipe(Recipe):
         """Start from the model that is named.
 
         Raises:
-            UsageError: if it is no model, or has other bands, channels or blocks.
+            UsageError: if it is no model, has other bands or channels, or more blocks.
         """
         if self.settings.start:
             begin(self.network, open_artefact(resolve(self.settings.start)))

@@ -34,8 +34,8 @@ Feed = dict[str, np.ndarray]
 def quantised(graph: bytes, weights: bytes, feeds: Sequence[Feed]) -> bytes:
     """Return the graph in integers, its weights inside.
 
-    The first and the last convolution stay in floating point: they see and give the pixels, cost
-    little, and in integers lose more than all the others.
+    The first convolution, which sees the pixels, and what follows the last stay in floating point:
+    they cost little and would lose most.
 
     Args:
         graph: an ONNX model whose weights lie in `weights`.
@@ -50,7 +50,7 @@ def quantised(graph: bytes, weights: bytes, feeds: Sequence[Feed]) -> bytes:
         onnx.save(whole, folder / "whole.onnx")
         nodes = whole.graph.node
         convolutions = [at for at, node in enumerate(nodes) if node.op_type == "Conv"]
-        outer = [nodes[convolutions[0]], *nodes[convolutions[-1] :]]
+        outer = [nodes[convolutions[0]], *nodes[convolutions[-1] + 1 :]]
         quantize_static(
             folder / "whole.onnx",
             folder / "int8.onnx",

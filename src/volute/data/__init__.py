@@ -4,6 +4,7 @@ from volute.data.check import common_side, open_dataset
 from volute.data.dataset import Dataset
 from volute.data.report import Report
 from volute.data.sampler import Sampler, split
+from volute.data.scenes import is_scenes
 from volute.data.settings import DataSettings
 from volute.data.sizes import check_size, valid_sizes
 
@@ -14,6 +15,7 @@ __all__ = [
     "Sampler",
     "check_size",
     "common_side",
+    "is_scenes",
     "open_dataset",
     "split",
     "valid_sizes",

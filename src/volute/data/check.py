@@ -44,10 +44,11 @@ def open_dataset(source: Path, settings: DataSettings, size: int | None, emit: E
     """Return the pictures of `source`, packed at `size`; the first time this reads all of them.
 
     Args:
-        source: a folder (subfolders are classes), zip, tar or npz.
+        source: a folder (subfolders are classes), zip, tar or npz; or the word `scenes` for 2,000
+            procedural pictures (see `volute.data.scenes`).
         settings: choices about colours, cropping and classes.
         size: side of the squares in px, one of `valid_sizes()`. None: the largest valid size up to
-            64 px that nine pictures in ten reach.
+            64 px that nine pictures in ten reach; of `scenes` 256.
         emit: told of the first reading and of the progress of packing; the caller shows
             `report.lines()`.
 
@@ -58,7 +59,8 @@ def open_dataset(source: Path, settings: DataSettings, size: int | None, emit: E
     """
     if size is not None and not settings.keep:
         check_size(size)
-    found = open_source(source, settings.labels)
+    found = open_source(source, settings.labels, size)
+    size = size or found.side or None
     with _cache_errors():
         known = _recall(found, size is None, emit)
         packed_size = size or auto_size(known.usual_side)

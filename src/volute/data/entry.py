@@ -35,6 +35,8 @@ class Source(abc.ABC):
     path: Path
     total: int = 0
     """Number of entries, 0 while it is not known."""
+    side: int = 0
+    """Side in px at which its pictures are drawn, 0 if they are what they are."""
 
     @abc.abstractmethod
     def stamp(self) -> str:

@@ -1,4 +1,7 @@
-"""Where pictures come from: a folder, zip, tar or npz, opened by what it is, not its name."""
+"""Where pictures come from: a folder, zip, tar or npz, opened by what it is, not its name.
+
+Only `scenes` is a name: of procedural pictures, where there is no file or folder called so.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,18 @@ from pathlib import Path
 from volute.data.archive import Tar, Zip
 from volute.data.arrays import Npz
 from volute.data.entry import Entry, Source, clean_name, is_junk
+from volute.data.scenes import SIDE, Scenes, is_scenes
 from volute.errors import DataError
 from volute.media.photo import FILE_LIMIT, PictureError, picture_size
 
 
-def open_source(path: Path, labels: bool = True) -> Source:
+def open_source(path: Path, labels: bool = True, side: int | None = None) -> Source:
     """Return the source at `path`.
 
     Args:
-        path: a folder, zip, tar (plain, gz, bz2, xz) or npz.
+        path: a folder, zip, tar (plain, gz, bz2, xz) or npz, or the word `scenes`.
         labels: read the labels of an npz.
+        side: of procedural scenes, px; by default 256.
 
     Raises:
         DataError: nothing is there, or it is none of these.
@@ -30,6 +35,8 @@ def open_source(path: Path, labels: bool = True) -> Source:
     try:
         if path.is_dir():
             return Folder(path)
+        if is_scenes(path):
+            return Scenes(side or SIDE)
         if not path.exists():
             raise DataError(f"{path} does not exist", "Give a folder of pictures, zip, tar or npz.")
         if not path.is_file():

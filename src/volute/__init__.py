@@ -17,14 +17,14 @@ from volute.errors import import_trained
 
 if TYPE_CHECKING:
     from volute.evaluation import evaluate
-    from volute.handles import classify, compare, load, models, sample, upscale
+    from volute.handles import classify, compare, load, models, sample, stylize, upscale
     from volute.jobs import train
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "classify", "compare", "evaluate", "load", "models", "sample", "train"]
-__all__ += ["upscale"]
+__all__ += ["stylize", "upscale"]
 
-_IN_HANDLES = ("classify", "compare", "load", "models", "sample", "upscale")
+_IN_HANDLES = ("classify", "compare", "load", "models", "sample", "stylize", "upscale")
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ def never() -> bool:
 
 def train(
     kind: str,
-    source: str | Path,
+    source: str | Path | Sequence[str | Path],
     *,
     preset: str = "auto",
     size: int | None = None,
@@ -46,8 +46,10 @@ def train(
     """Train a network of `kind` on the pictures in `source`, and export it.
 
     Args:
-        kind: `gan`, `vae`, `classify`, `extractor` or `upscale`.
-        source: a folder (subfolders are classes), zip, tar or npz of pictures.
+        kind: `gan`, `vae`, `classify`, `extractor`, `upscale` or `style`.
+        source: a folder (subfolders are classes), zip, tar or npz of pictures; `scenes` for
+            procedural ones. For `style` one painting or several, or a folder of them: what is
+            painted comes from the setting `content`, a source as above.
         preset: `tiny`, `small`, `base`, `large`, for a GAN also `classic`, for `upscale` `fast`,
             `fine`, `large`; `auto` fits the device.
         size: side of the pictures in px; by default what the data allow, at most 64.
@@ -67,6 +69,8 @@ def train(
         DivergedError: if training becomes unstable; the last good state is kept.
     """
     values = dict(settings or {})
+    inputs = [source] if isinstance(source, str | Path) else source
+    pictures = recipes.given(kind, [Path(path) for path in inputs], values)
     tile = recipes.kind_of(kind).tile
     common = {key: values.pop(key) for key in COMMON if key in values}
     if tile:
@@ -78,7 +82,7 @@ def train(
     asked = RunConfig.make(
         {
             "kind": kind,
-            "source": _printable(Path(source).resolve()),
+            "source": _lasting(pictures),
             "preset": preset,
             "size": size or 0,
             "seed": seed,
@@ -90,7 +94,7 @@ def train(
     )
     _check_free(out)
     chosen = choose(device, asked.precision, asked.threads)
-    dataset = data.open_dataset(Path(source), asked.data, size, emit)
+    dataset = data.open_dataset(pictures, asked.data, size, emit)
     for line in dataset.report.lines():
         emit(Note("data", line))
     config = asked.model_copy(
@@ -108,7 +112,7 @@ def train(
     )
     recipe = _recipe(config, dataset, chosen)
     recipe.prepare()
-    run = Run(new_run(Path("runs"), run_name(Path(source))) if out is None else Path(out))
+    run = Run(new_run(Path("runs"), run_name(Path(inputs[0]))) if out is None else Path(out))
     config.write(run.path / "config.toml")
     write_text(run.path / "data.txt", dataset.report.text())
     return _go(Loop(run, config, recipe, dataset, emit, stop))
@@ -242,6 +246,11 @@ def _check_free(out: str | Path | None) -> None:
         run = (folder / "config.toml").is_file()
         hint = f", or go on with this run: volute resume {folder}" if run else ""
         raise UsageError(f"{folder} exists and is not empty", f"Choose another -o{hint}")
+
+
+def _lasting(source: Path) -> str:
+    """Return what a run calls its source, so that it is found from any folder."""
+    return str(source) if data.is_scenes(source) else _printable(source.resolve())
 
 
 def _printable(path: Path) -> str:

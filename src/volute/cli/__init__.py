@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 import volute
-from volute.cli import classify, data, demo, evaluate, features, models, sample, train, upscale
+from volute.cli import (
+    classify,
+    data,
+    demo,
+    evaluate,
+    features,
+    models,
+    sample,
+    stylize,
+    train,
+    upscale,
+)
 from volute.errors import VoluteError, printable
 
 HELP = """Convolutional generative models: train them on your own pictures, run them anywhere.
@@ -25,7 +36,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for group in (train, data, sample, classify, features, upscale, evaluate, models, demo):
+for group in (train, data, sample, classify, features, upscale, stylize, evaluate, models, demo):
     group.register(app)
 
 

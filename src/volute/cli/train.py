@@ -26,13 +26,16 @@ NEXT = {
     "classify": "classify {} PICTURE",
     "extractor": "evaluate MODEL DATA --extractor {}",
     "upscale": "upscale PICTURE --model {}",
+    "style": "stylize PICTURE --style NAME --model {}",
 }
 """What to do with a trained model, by its kind."""
 
 
 def train(
-    kind: Annotated[str, typer.Argument(help="gan, vae, classify, extractor, upscale")],
-    source: Annotated[Path | None, typer.Argument(help="Folder, zip, tar or npz.")] = None,
+    kind: Annotated[str, typer.Argument(help="gan, vae, classify, extractor, upscale, style")],
+    source: Annotated[
+        list[Path] | None, typer.Argument(help="Folder, zip, tar or npz; for style, paintings.")
+    ] = None,
     preset: Annotated[str | None, typer.Option(help="tiny small base large; gan: classic")] = None,
     size: Annotated[int | None, typer.Option(help="Side in px; by default from the data.")] = None,
     time: Time = None,
@@ -53,6 +56,7 @@ def train(
       volute train gan photos/ --time 30m
       volute train vae photos.zip --size 64 --kimg 500 -o runs/faces
       volute train gan aerial/ -s data.crop=tiles -s flip=true
+      volute train style starry.jpg --time 20m -s content=photos/
       volute train gan -c runs/photos-1/config.toml --seed 1
     """
     from volute import jobs
@@ -60,7 +64,7 @@ def train(
 
     values = _from_config(config, kind) if config else {}
     given = {
-        "source": source,
+        "source": source or None,
         "preset": preset,
         "size": size,
         "seed": seed,

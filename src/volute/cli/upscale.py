@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-import re
-import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from volute.cli.sample import AsJson, Out, Overwrite
-from volute.errors import UsageError, VoluteError, printable
+from volute.errors import UsageError
 
 if TYPE_CHECKING:
-    from volute.engine.batch import Entry, Item
     from volute.events import Emit
     from volute.handles import Upscaler
     from volute.handles.upscaler import Enlarged
-
-UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
 def register(app: typer.Typer) -> None:
@@ -69,42 +63,38 @@ def upscale(
       volute upscale brain.nii.gz -s plane=all -o brain_x2.nii.gz
       volute upscale field.tif -s cog=true --memory 2GB --check -o field_x2.tif
     """
-    from volute.cli.show import live
-    from volute.engine.batch import Ledger, gathered, run
+    from volute.cli import batch
 
     handle = _upscaler(model)
-    room, options = _bytes(memory), _options(set_)
+    room, options = batch.bytes_of(memory), _options(set_)
     _try(handle, room, strength, int8)
-    folder = out or Path(f"{handle.info.name}-made")
-    items = gathered(inputs, leave=folder.resolve())
-    jobs, folder = _jobs(items, inputs, handle, out, folder, overwrite)
     how = json.dumps([handle.info.name, handle.info.created, strength, faithful, int8, options])
-    signal.signal(signal.SIGTERM, _interrupt)
-    with live() as emit:
 
-        def work(source: Path, target: Path) -> dict[str, Any]:
-            made = handle.upscale_file(
-                source,
-                target,
-                memory=room,
-                faithful=faithful,
-                strength=strength,
-                int8=int8,
-                check=check,
-                options=options,
-                emit=emit,
-            )
-            return _about(made, overwrite)
+    def work(source: Path, target: Path, emit: Emit) -> dict[str, Any]:
+        made = handle.upscale_file(
+            source,
+            target,
+            memory=room,
+            faithful=faithful,
+            strength=strength,
+            int8=int8,
+            check=check,
+            options=options,
+            emit=emit,
+        )
+        return _about(made, overwrite)
 
-        entries = run(jobs, work, how, Ledger(folder) if folder else None, overwrite)
-        failed = _tell(entries, emit, as_json, len(jobs))
-    if failed:
-        raise typer.Exit(1)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """End as after Ctrl-C, so that nothing is left half-written."""
-    raise KeyboardInterrupt
+    batch.work_on(
+        inputs,
+        work,
+        how=how,
+        mark=f"x{handle.info.descriptor.scale}",
+        folder=f"{handle.info.name}-made",
+        out=out,
+        overwrite=overwrite,
+        as_json=as_json,
+        told=_checked,
+    )
 
 
 def _try(handle: Upscaler, memory: int, strength: float | None, int8: bool) -> None:
@@ -124,14 +114,6 @@ def _upscaler(ref: str) -> Upscaler:
     return handle
 
 
-def _bytes(text: str) -> int:
-    """Return the bytes of `512MB`, `1.5 GB` or a plain number."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?)i?B?", text.strip(), re.IGNORECASE)
-    if not found:
-        raise UsageError(f"--memory {text} is no amount", "Write it as 512MB or 2GB.")
-    return int(float(found[1]) * UNITS[found[2].upper()])
-
-
 def _options(texts: Sequence[str] | None) -> dict[str, str]:
     options = {}
     for text in texts or ():
@@ -140,40 +122,6 @@ def _options(texts: Sequence[str] | None) -> dict[str, str]:
             raise UsageError(f"-s {text} is not key=value", "Such as: -s plane=coronal")
         options[key] = value
     return options
-
-
-def _jobs(
-    items: Sequence[Item],
-    inputs: Sequence[str],
-    handle: Upscaler,
-    out: Path | None,
-    folder: Path,
-    again: bool,
-) -> tuple[list[tuple[Path, Path]], Path | None]:
-    """Return sources with their targets, and the folder of the ledger; None for a single file."""
-    from volute.engine.batch import unique
-    from volute.paths import new_output
-
-    scale = handle.info.descriptor.scale
-    single = len(items) == 1 and not Path(inputs[0]).is_dir()
-    if single and (out is None or (out.suffix and not out.is_dir())):
-        source = items[0].source
-        named = items[0].named(f"-x{scale}{_suffix(source)}")
-        return [(source, out or new_output(Path(named.name), again))], None
-    if folder.is_file():
-        raise UsageError(f"{len(items)} files do not fit into {folder}", "Name a folder.")
-    targets = unique([folder / item.named(_suffix(item.source)) for item in items])
-    return list(zip((item.source for item in items), targets, strict=True)), folder
-
-
-def _suffix(source: Path) -> str:
-    """Return the ending of the result; the source's own where that will fail anyway."""
-    from volute.media import families
-
-    try:
-        return families.of(source).suffix(source)
-    except VoluteError:
-        return source.suffix
 
 
 def _about(made: Enlarged, overwrite: bool) -> dict[str, Any]:
@@ -193,37 +141,6 @@ def _about(made: Enlarged, overwrite: bool) -> dict[str, Any]:
             "map": str(target),
         }
     return about
-
-
-def _tell(entries: Iterator[Entry], emit: Emit, as_json: bool, total: int) -> int:
-    """Print a line for each entry and return how many failed."""
-    from collections import Counter
-
-    from volute.events import Note
-
-    counts: Counter[str] = Counter()
-    for entry in entries:
-        counts[entry.status] += 1
-        if as_json:
-            typer.echo(entry.model_dump_json())
-        elif entry.status == "ok":
-            emit(Note("saved", _line(entry.out + _checked(entry.about))))
-        else:
-            words = (
-                entry.reason if entry.source in entry.reason else f"{entry.source}: {entry.reason}"
-            )
-            emit(Note(entry.status, _line(words)))
-        of = f"{entry.source}: " if total > 1 else ""
-        for note in entry.about.get("notes", ()):
-            emit(Note("note", _line(of + note)))
-    if total > 1:
-        emit(Note("done", " · ".join(f"{n} {status}" for status, n in sorted(counts.items()))))
-    return counts["failed"]
-
-
-def _line(text: str) -> str:
-    """Return what is safe on a terminal, and one line: a name can hold anything."""
-    return printable(text).replace("\n", "?")
 
 
 def _checked(about: dict[str, Any]) -> str:

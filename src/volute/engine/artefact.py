@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 CONFIG = "config.json"
 WEIGHTS = "weights.safetensors"
+STYLE_FILE = "style.bin"
+"""Where the graph of a stylizer looks for its weights: a file that lies in memory alone."""
 MAX_CONFIG = 1 << 20
 MAX_HEADER = 16 << 20
 MAX_GRAPH = 64 << 20
@@ -52,6 +54,8 @@ Line = Annotated[str, BeforeValidator(_one_line)]
 """A text that stays on its line; made so rather than refused."""
 Stem = Annotated[str, BeforeValidator(_file_stem)]
 """A text that can be part of a file name; made so rather than refused."""
+StyleName = Annotated[Line, Field(min_length=1, max_length=100, pattern=r"^[^,:]*$")]
+"""A name that can stand in a mix such as `wave:0.7,monet:0.3`."""
 Count = Annotated[int, Field(ge=0)]
 Side = Annotated[int, Field(ge=0, le=1 << 16)]
 
@@ -98,6 +102,8 @@ class ArtefactConfig(Config):
     classes: tuple[Line, ...] = ()
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Probability under which a classifier abstains."""
+    styles: tuple[StyleName, ...] = ()
+    """Names of the styles that a stylizer knows, in the order of its codes."""
     preset: Line
     settings: dict[Line, Any] = {}
     """Of the recipe, all of them: what it takes to build the networks again."""
@@ -113,7 +119,20 @@ class ArtefactConfig(Config):
             raise ValueError("a gan or vae needs a size, and at least `density` latent dimensions")
         if self.descriptor.kind == "classify" and not (self.descriptor.size and self.classes[1:]):
             raise ValueError("a classifier needs a size and at least two classes")
+        if self.descriptor.kind == "style":
+            self._check_style()
         return self
+
+    def _check_style(self) -> None:
+        about = self.descriptor
+        if about.channels != 3 or about.size or about.scale != 1:
+            raise ValueError("a stylizer has 3 channels and keeps any size")
+        if about.radius % about.size_multiple:
+            raise ValueError("a stylizer's radius is a multiple of `size_multiple`")
+        if not (self.styles or "encoder" in self.graphs):
+            raise ValueError("a stylizer needs styles or an encoder")
+        if len(set(self.styles)) < len(self.styles):
+            raise ValueError("two styles have one name")
 
 
 @dataclass(frozen=True)

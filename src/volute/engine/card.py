@@ -31,6 +31,10 @@ VERBS = {
         "volute upscale photo.jpg --model {name}",
         "volute upscale scans/ --model {name} -o large/",
     ),
+    "style": (
+        "volute stylize photo.jpg --model {name} --style {style}",
+        "volute stylize film.mp4 --model {name} --style {style} --strength 0.8",
+    ),
 }
 CALLS = {
     "gan": ".sample(16, seed=0)",
@@ -38,6 +42,7 @@ CALLS = {
     "classify": '.classify("picture.png")',
     "extractor": '.distance("picture.png", "other.png")',
     "upscale": '.upscale("picture.png")',
+    "style": '.stylize("picture.png", style="{style}")',
 }
 
 PAGE = """\
@@ -98,14 +103,15 @@ def card_text(
     """
     kind, name = config.descriptor.kind, config.name
     data = {"data": config.descriptor.training_data, "licence": config.descriptor.licence}
+    words = {"name": name, "style": config.styles[0] if config.styles else "painting.jpg"}
     made = {"preset": config.preset, "volute": config.volute, "made on": config.created}
     return PAGE.format(
         front=_front_matter(config),
         name=name,
         intro=f"`{name}` is {WHAT[kind]}. It was trained on: {config.descriptor.training_data}.",
         picture=f"\n![Samples of {name}](samples.png)\n" if pictured else "",
-        commands="\n".join(VERBS.get(kind, ("volute info {name}",))).format(name=name),
-        call=CALLS.get(kind, ".info"),
+        commands="\n".join(VERBS.get(kind, ("volute info {name}",))).format(**words),
+        call=CALLS.get(kind, ".info").format(**words),
         facts=_table(facts(config).items()),
         training=_table({**data, **training, **made}.items()),
         measures=_table(_measures(metrics)) if metrics else "None were taken.",
@@ -130,6 +136,7 @@ def facts(config: ArtefactConfig) -> dict[str, str]:
         "radius": f"{about.radius} px; tiles are exact" if about.tiling_exact else "",
         "latent": str(config.latent) if config.latent else "",
         "classes": ", ".join(config.classes),
+        "styles": ", ".join(config.styles),
         "abstains under": f"{config.threshold:.1%}" if config.threshold else "",
     }
     return {key: value for key, value in rows.items() if value}
@@ -166,6 +173,11 @@ def _limits(config: ArtefactConfig) -> str:
             "What it adds is a guess at what was there, however sharp: measure nothing in it and "
             "base no diagnosis on it. --check shows where it contradicts its source, --faithful "
             "makes the two agree."
+        )
+    if config.descriptor.kind == "style":
+        lines.append(
+            "It was taught by few pictures: styles unlike them come out less like themselves. What "
+            "it makes is no longer a photograph: say so wherever you show it."
         )
     if config.descriptor.kind == "classify":
         lines.append(

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from volute.engine import planes
 from volute.engine.faithful import PROJECTION_RADIUS, Check, projected, reduced
-from volute.engine.tiles import Tile, shape_for, tiles
+from volute.engine.tiles import Network, Tick, Tile, in_order, shape_for, tiles
 from volute.media.raster import Block, Canvas, Raster
 
-Network = Callable[[np.ndarray], np.ndarray]
-"""[n, bands, H, W] in [-1, 1] to [n, bands, scale * H, scale * W], by several threads at once."""
-Make = Callable[[Tile], tuple[Block, Block]]
-"""Gives what was there and what is made of it, both with the halo."""
 WIDEST = 512
 """Side of a tile whose reduction is taken: the matrices for it grow with its square."""
 OUTLIERS = (-8.0, 9.0)
 """In units of black to white: a number beyond goes around the network, which has seen no such."""
-Tick = Callable[[float], None]
-"""Is told the share of the work that is done, in (0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +62,8 @@ class Enlarger:
                 block = raster.read(tile.rows, tile.columns)
             return block, self._block(raster, block)
 
-        for count, (tile, (block, made)) in enumerate(self._in_order(make, parts), 1):
+        made_of = in_order(make, parts, self.workers)
+        for count, (tile, (block, made)) in enumerate(made_of, 1):
             rows, columns = tile.target(self.scale)
             canvas.write(rows, columns, _cut(made, *tile.scaled(self.scale)))
             if check is not None:
@@ -84,26 +76,6 @@ class Enlarger:
         reach = max(self.radius, planes.BICUBIC_RADIUS)
         reach += planes.FILL_RADIUS * masked + PROJECTION_RADIUS * self.faithful
         return reach + planes.BICUBIC_RADIUS * checked
-
-    def _in_order(
-        self, make: Make, parts: list[Tile]
-    ) -> Iterator[tuple[Tile, tuple[Block, Block]]]:
-        """Yield what `make` gives for each part, in order; at most one more than the workers."""
-        if self.workers == 1 or len(parts) == 1:
-            yield from ((tile, make(tile)) for tile in parts)
-            return
-        waiting: deque[tuple[Tile, Future[tuple[Block, Block]]]] = deque()
-        with ThreadPoolExecutor(self.workers) as pool:
-            try:
-                for tile in parts:
-                    waiting.append((tile, pool.submit(make, tile)))
-                    if len(waiting) > self.workers:
-                        first, result = waiting.popleft()
-                        yield first, result.result()
-                for first, result in waiting:
-                    yield first, result.result()
-            finally:
-                pool.shutdown(cancel_futures=True)
 
     def _block(self, raster: Raster, block: Block) -> Block:
         unit, valid = raster.levels.unit(block.numbers), block.valid

@@ -1,7 +1,8 @@
 """One ONNX graph on ONNX Runtime's CPU provider, with its errors in one line each.
 
 ONNX Runtime itself refuses external data outside the graph's folder (absolute paths, `..` and
-links that lead out); `tests/engine/test_session.py` holds it to that.
+links that lead out), and all but the files it is given where it is given some;
+`tests/engine/test_session.py` and `tests/handles/test_stylizer.py` hold it to that.
 """
 
 from __future__ import annotations
@@ -27,10 +28,14 @@ class Session:
     Args:
         path: the `.onnx` file; its external data lies in the same folder.
         threads: threads inside one operator; None for one on each physical core.
+        files: external data by name that lies in memory instead; then none is read from disk.
     """
 
-    def __init__(self, path: Path, threads: int | None = None) -> None:
+    def __init__(
+        self, path: Path, threads: int | None = None, files: Mapping[str, bytes] | None = None
+    ) -> None:
         self.path = path
+        self._files = dict(files or {})
         self.threads = threads or physical_cores()
         self._session: Any = None
         self._loading = threading.Lock()
@@ -66,6 +71,10 @@ class Session:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self.threads
         options.log_severity_level = SILENT
+        if self._files:
+            names, contents = list(self._files), list(self._files.values())
+            sizes = [len(content) for content in contents]
+            options.add_external_initializers_from_files_in_memory(names, contents, sizes)
         try:
             return onnxruntime.InferenceSession(
                 str(self.path), options, providers=["CPUExecutionProvider"]
@@ -92,4 +101,4 @@ def _one_line(error: Exception) -> str:
     """Return the first line of an ONNX Runtime message without its code and source location."""
     text = str(error).strip().splitlines()[0]
     text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
-    return re.sub(r"\S+\.(cc|h):\d+ \S.*\) ", "", text)[:300]
+    return re.sub(r"\S+\.(cc|h):\d+ (\S.*\) |\w+ )", "", text)[:300]

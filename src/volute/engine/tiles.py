@@ -8,9 +8,21 @@ and every pixel is computed from the same numbers in the same order.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
+import numpy as np
+
+from volute.errors import VoluteError
+
+Network = Callable[[np.ndarray], np.ndarray]
+"""[n, bands, H, W] in [-1, 1] to [n, bands, scale * H, scale * W], by several threads at once."""
+Tick = Callable[[float], None]
+"""Is told the share of the work that is done, in (0, 1]."""
+Made = TypeVar("Made")
 ALIGNED = 256
 """Large tiles are multiples of it, so that they end where the blocks of a tiled file end."""
 
@@ -47,17 +59,74 @@ def tiles(height: int, width: int, shape: tuple[int, int], radius: int) -> list[
     ]
 
 
-def shape_for(height: int, width: int, pixels: int, radius: int, workers: int) -> tuple[int, int]:
+def shape_for(
+    height: int, width: int, pixels: int, radius: int, workers: int, multiple: int = 1
+) -> tuple[int, int]:
     """Return rows and columns of a tile: at most `pixels` with its halo, at least 16 a side.
 
-    Strips of the whole width, one for each worker, where they fit; else squares.
+    Strips of the whole width, one for each worker, where they fit; else squares. Sides are whole
+    multiples of `multiple`, as `height` and `width` must be.
     """
-    rows = max(16, math.ceil(height / workers))
+    least = up(16, multiple)
+    rows = max(least, up(math.ceil(height / workers), multiple))
     if (rows + 2 * radius) * width <= pixels:
         return rows, width
-    side = max(16, math.isqrt(pixels) - 2 * radius)
-    side = side // ALIGNED * ALIGNED or side
-    return side, side
+    side = math.isqrt(pixels) - 2 * radius
+    large = math.lcm(ALIGNED, multiple)
+    side = side // large * large or side // multiple * multiple
+    return max(least, side), max(least, side)
+
+
+def up(length: int, multiple: int) -> int:
+    """Return the least multiple that is no less than `length`."""
+    return -(-length // multiple) * multiple
+
+
+def in_order(
+    make: Callable[[Tile], Made], parts: Sequence[Tile], workers: int
+) -> Iterator[tuple[Tile, Made]]:
+    """Yield what `make` gives for each part, in order; at most one more than the workers."""
+    if workers == 1 or len(parts) == 1:
+        yield from ((tile, make(tile)) for tile in parts)
+        return
+    waiting: deque[tuple[Tile, Future[Made]]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for tile in parts:
+                waiting.append((tile, pool.submit(make, tile)))
+                if len(waiting) > workers:
+                    first, result = waiting.popleft()
+                    yield first, result.result()
+            for first, result in waiting:
+                yield first, result.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def halves(
+    network: Network, block_BCHW: np.ndarray, scale: int, radius: int, multiple: int = 1
+) -> np.ndarray:
+    """Return what `network` makes of a block in two overlapping parts, for less memory.
+
+    Args:
+        network: what makes it; it may halve its part again.
+        block_BCHW: its sides are multiples of `multiple`.
+        scale: of the network.
+        radius: of the network, a multiple of `multiple`.
+        multiple: of the sides of what the network takes.
+
+    Raises:
+        VoluteError: if the parts would be no smaller.
+    """
+    axis = 2 if block_BCHW.shape[2] >= block_BCHW.shape[3] else 3
+    middle = block_BCHW.shape[axis] // 2 // multiple * multiple
+    if middle <= 2 * radius:
+        hint = "Close other programs, or give fewer threads."
+        raise VoluteError("there is not enough memory even for the smallest tile", hint)
+    upper = network(np.split(block_BCHW, [middle + radius], axis)[0])
+    lower = network(np.split(block_BCHW, [middle - radius], axis)[1])
+    kept = np.split(upper, [middle * scale], axis)[0], np.split(lower, [radius * scale], axis)[1]
+    return np.concatenate(kept, axis)
 
 
 def _spans(length: int, side: int, radius: int) -> Iterator[tuple[slice, slice]]:

@@ -15,26 +15,28 @@ from volute.handles.extractor import Comparison, Extractor
 from volute.handles.generator import Generator
 from volute.handles.pictures import Picture, Pictures
 from volute.handles.sampling import Classes, Sampler
+from volute.handles.stylizer import Mask, Style, StyleLike, Stylizer
 from volute.handles.upscaler import Upscaler
 from volute.zoo import resolve, shipped
 
 __all__ = ["Autoencoder", "Classifier", "Comparison", "Extractor", "Generator", "Model"]
-__all__ += ["Prediction", "Upscaler", "classify", "compare", "load", "load_sampler"]
-__all__ += ["models", "sample", "upscale"]
+__all__ += ["Prediction", "Style", "Stylizer", "Upscaler", "classify", "compare", "load"]
+__all__ += ["load_sampler", "models", "sample", "stylize", "upscale"]
 
-Model = Generator | Autoencoder | Classifier | Extractor | Upscaler
+Model = Generator | Autoencoder | Classifier | Extractor | Stylizer | Upscaler
 
 HANDLES: dict[str, type[Model]] = {
     "gan": Generator,
     "vae": Autoencoder,
     "classify": Classifier,
     "extractor": Extractor,
+    "style": Stylizer,
     "upscale": Upscaler,
 }
 
 
 def load(ref: str | Path, *, threads: int | None = None) -> Model:
-    """Load a model: a `Generator`, `Autoencoder`, `Classifier`, `Extractor` or `Upscaler`, by kind.
+    """Load a model: the handle of its kind, such as a `Generator` or an `Upscaler`.
 
     Nothing is downloaded.
 
@@ -114,6 +116,24 @@ def upscale(
     if not isinstance(model, Upscaler):
         raise UsageError(f"{model.info.name} cannot enlarge", "Use a model such as photo-x2.")
     return model.upscale(picture, faithful=faithful, strength=strength)
+
+
+def stylize(
+    ref: str | Path,
+    picture: Picture | np.ndarray,
+    *,
+    style: StyleLike,
+    strength: float = 1.0,
+    keep_colour: bool = False,
+    mask: Mask | None = None,
+) -> Image.Image | np.ndarray:
+    """Return `load(ref).stylize(...)`: a picture repainted in a style."""
+    model = load(ref)
+    if not isinstance(model, Stylizer):
+        raise UsageError(f"{model.info.name} cannot stylize", "Use a model such as painter.")
+    return model.stylize(
+        picture, style=style, strength=strength, keep_colour=keep_colour, mask=mask
+    )
 
 
 def models() -> list[str]:

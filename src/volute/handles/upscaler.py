@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -13,21 +12,18 @@ import numpy as np
 from PIL import Image
 
 from volute.engine.artefact import Artefact
-from volute.engine.enlarge import Enlarger, Network
+from volute.engine.enlarge import Enlarger
 from volute.engine.faithful import Check
-from volute.engine.session import Session, physical_cores
-from volute.errors import UsageError, VoluteError
-from volute.events import Emit, Progress, silent
-from volute.handles.handle import Handle
+from volute.engine.session import Session
+from volute.engine.tiles import halves
+from volute.errors import UsageError
+from volute.events import Emit, silent
 from volute.handles.pictures import opened
+from volute.handles.tiled import MEMORY, Tiled, watch, worked
 from volute.media import families
-from volute.media.raster import ArrayCanvas, ArrayRaster, Canvas, Levels, Raster, Run, Work
-from volute.paths import atomic_file, resident
+from volute.media.raster import Canvas, Raster, Run, Work
+from volute.paths import atomic_file
 
-MEMORY = 1 << 30
-LEAST = 256 << 20
-SHORT = 2.0
-"""Seconds of work that go by without a word."""
 LIVE = 6
 """Feature maps that a tile is reckoned with; ONNX Runtime was seen to hold up to 3.8 at a time."""
 
@@ -42,16 +38,13 @@ class Enlarged:
     check: Check | None
 
 
-class Upscaler(Handle):
+class Upscaler(Tiled):
     """Enlarges pictures by a whole factor, in parts that fit the memory."""
 
     def __init__(self, artefact: Artefact, threads: int | None = None) -> None:
-        super().__init__(artefact)
-        if threads is not None and threads < 1:
-            raise UsageError(f"threads = {threads} is no number of threads")
+        super().__init__(artefact, threads)
         self._graph = Session(artefact.graph("upscaler"), threads=1)
         self._int8: Session | None = None
-        self._workers = physical_cores() if threads is None else threads
 
     @overload
     def upscale(
@@ -171,23 +164,13 @@ class Upscaler(Handle):
     def _runner(
         self, memory: int, enlarger: Enlarger, found: list[Check], checked: bool, emit: Emit
     ) -> Run:
-        start = time.monotonic()
+        ticks = watch(emit)
 
         def run(raster: Raster, canvas: Canvas, part: int = 0, parts: int = 1) -> None:
-            size = raster.height * raster.width * parts / 1e6
             if checked and not found:
                 found.append(Check(raster.height, raster.width))
-
-            def tick(share: float) -> None:
-                done = (part + share) / parts
-                spent = time.monotonic() - start
-                if spent < SHORT:
-                    return
-                left = spent * (1 - done) / done
-                rate = size * done / spent
-                emit(Progress(round(size * done), done, rate, left, unit="megapixels"))
-
             check = found[0] if found else None
+            tick = ticks(raster, part, parts)
             enlarger.run(raster, canvas, self._pixels(memory, raster.bands), tick, check)
 
         return run
@@ -202,7 +185,7 @@ class Upscaler(Handle):
             try:
                 return graph.run({"picture": block, **inputs})
             except MemoryError:
-                return _halves(network, block, about.scale, about.radius)
+                return halves(network, block, about.scale, about.radius)
 
         return Enlarger(network, about.channels, about.scale, about.radius, self._workers, faithful)
 
@@ -225,46 +208,12 @@ class Upscaler(Handle):
         return {"strength": np.full(1, strength, np.float32)}
 
     def _array(self, array: np.ndarray, memory: int, enlarger: Enlarger) -> np.ndarray:
-        if array.ndim not in (2, 3) or 0 in array.shape:
-            raise UsageError(f"an array of shape {list(array.shape)} is no picture [H, W, C]")
-        planes = array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
-        count = len(planes)
-        kind = {"rgb": count in (3, 4), "alpha": count in (2, 4)}
-        finite = np.isfinite(planes) if array.dtype.kind == "f" else None
-        valid = None if finite is None or finite.all() else finite
-        raster = ArrayRaster(planes, _levels(array.dtype), valid=valid, **kind)
-        scale = enlarger.scale
-        made = planes.repeat(scale, 1).repeat(scale, 2)
-        enlarger.run(raster, ArrayCanvas(made), self._pixels(memory, count))
-        return made[0] if array.ndim == 2 else np.ascontiguousarray(made.transpose(1, 2, 0))
+        return worked(array, enlarger.scale, self._runner(memory, enlarger, [], False, silent))
 
     def _pixels(self, memory: int, bands: int) -> int:
         """Return how many pixels of the input a tile may have, all workers together in `memory`."""
-        if memory < LEAST:
-            what = f"memory = {memory / (1 << 20):,.0f} MB is too little"
-            raise UsageError(what, f"Give {LEAST >> 20} MB or more.")
         about = self.info.descriptor
         width = int(self.info.settings.get("width", 64))
-        each = 4 * LIVE * width + 24 * about.scale**2 * max(bands, about.channels)
-        return int(max(memory - resident(), memory / 4) * 0.75 / (each * (self._workers + 1)))
-
-
-def _halves(network: Network, block: np.ndarray, scale: int, radius: int) -> np.ndarray:
-    """Return network(block) made in two overlapping parts, for less memory."""
-    axis = 2 if block.shape[2] >= block.shape[3] else 3
-    middle = block.shape[axis] // 2
-    if middle <= 2 * radius:
-        hint = "Close other programs, or give fewer threads."
-        raise VoluteError("there is not enough memory even for the smallest tile", hint)
-    upper = network(np.split(block, [middle + radius], axis)[0])
-    lower = network(np.split(block, [middle - radius], axis)[1])
-    kept = np.split(upper, [middle * scale], axis)[0], np.split(lower, [radius * scale], axis)[1]
-    return np.concatenate(kept, axis)
-
-
-def _levels(dtype: np.dtype) -> Levels:
-    if dtype in (np.uint8, np.uint16):
-        return Levels.fixed(dtype, 0, np.iinfo(dtype).max)
-    if dtype.kind == "f":
-        return Levels.fixed(dtype, 0, 1)
-    raise UsageError(f"an array of {dtype} is no picture", "Give uint8, uint16, or floats in 0..1.")
+        return self._fitting(
+            memory, 4 * LIVE * width + 24 * about.scale**2 * max(bands, about.channels)
+        )

@@ -1,4 +1,4 @@
-"""Enlarge a photograph: PNG, JPEG, WebP, TIFF, AVIF at their own depth, with their metadata.
+"""Work on a photograph: PNG, JPEG, WebP, TIFF, AVIF at their own depth, with their metadata.
 
 GIF gives its first picture; BMP, PPM, JPEG 2000 and QOI go through Pillow, at 8 bits. Pixels stay
 on disk, in the temporary folder, so that memory does not grow with the picture.
@@ -6,7 +6,6 @@ on disk, in the temporary folder, so that memory does not grow with the picture.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,10 +19,10 @@ from volute.errors import DataError, UsageError
 from volute.media import tiff_tags
 from volute.media.photo import PictureError, read_picture
 from volute.media.photo_file import TYPES, Photo, described, encode, format_of, opened
-from volute.media.raster import Block, Levels, Work
+from volute.media.photo_raster import ScratchCanvas, ScratchRaster, photo_levels
+from volute.media.raster import Levels, Work
 from volute.media.scratch import Scratch
 
-SAMPLES = 1_000_000
 HUGE = 2_000_000_000
 
 
@@ -109,7 +108,7 @@ def suffix(source: Path) -> str:
 
 
 def enlarge(source: Path, target: Path, work: Work) -> list[str]:
-    """Enlarge the picture in `source` and write it in the format that the ending of `target` names.
+    """Do `work` to the picture in `source`; the ending of `target` names the format of the new.
 
     Returns:
         Notes of one line each: what is not as it was.
@@ -141,11 +140,12 @@ def _enlarge_photo(photo: Photo, target: Path, work: Work) -> list[str]:
     with ExitStack() as stack:
         scratch = stack.enter_context(Scratch(image.height, image.width, image.bands, photo.dtype))
         photo.decode(scratch)
-        levels = _levels(scratch, photo.alpha, photo.source)
+        levels = photo_levels(scratch, photo.alpha, photo.source)
         made = stack.enter_context(_empty(scratch, work.scale))
-        work.run(_Raster(scratch, levels, photo.rgb, photo.alpha), _Canvas(made))
+        work.run(ScratchRaster(scratch, levels, photo.rgb, photo.alpha), ScratchCanvas(made))
         scratch.close()
-        raw = described(_raw(made, image.interpretation), photo, work.model)
+        raw = _raw(made, image.interpretation)
+        raw = described(raw, photo, work.model, thumbnail=work.scale > 1)
         _save(raw, made, target, photo, work.model)
     return photo.notes
 
@@ -164,35 +164,11 @@ def _enlarge_picture(source: Path, target: Path, work: Work, notes: list[str]) -
         _check(source, None, target, _raw(scratch, colours), work.scale)
         levels = Levels.fixed(np.dtype(np.uint8), 0, 255)
         made = stack.enter_context(_empty(scratch, work.scale))
-        work.run(_Raster(scratch, levels, bands >= 3, bands in (2, 4)), _Canvas(made))
+        work.run(ScratchRaster(scratch, levels, bands >= 3, bands in (2, 4)), ScratchCanvas(made))
         _save(_raw(made, colours), made, target, None, work.model)
     if picture.bits > 8:
         notes = [*notes, f"{picture.bits} bits became 8"]
     return notes
-
-
-class _Raster:
-    def __init__(self, scratch: Scratch, levels: Levels, rgb: bool, alpha: bool) -> None:
-        self.scratch, self.levels, self.rgb, self.alpha = scratch, levels, rgb, alpha
-        self.bands, self.height, self.width = scratch.bands, scratch.height, scratch.width
-        self.masked = scratch.dtype.kind == "f"
-
-    def read(self, rows: slice, columns: slice) -> Block:
-        numbers = self.scratch.read(rows, columns)
-        if not self.masked or (valid := np.isfinite(numbers)).all():
-            return Block(numbers)
-        return Block(numbers, valid)
-
-
-class _Canvas:
-    def __init__(self, scratch: Scratch) -> None:
-        self.scratch = scratch
-
-    def write(self, rows: slice, columns: slice, block: Block) -> None:
-        numbers = block.numbers
-        if block.valid is not None:
-            numbers = np.where(block.valid, numbers, np.array(np.nan, numbers.dtype))
-        self.scratch.write(rows, columns, numbers)
 
 
 def _empty(scratch: Scratch, scale: int) -> Scratch:
@@ -228,32 +204,6 @@ def _target_form(target: Path) -> str:
             return form
     endings = ", ".join(ending for kind in KINDS.values() for ending in kind.suffixes)
     raise UsageError(f"photographs are not written as {target.suffix or 'that'}", f"Use {endings}.")
-
-
-def _levels(scratch: Scratch, alpha: bool, source: Path) -> Levels:
-    """Return black and white: of the type for 8 and 16 bits, 0 and 1 for floats that lie there."""
-    dtype = scratch.dtype
-    if dtype in (np.uint8, np.uint16):
-        return Levels.fixed(dtype, 0, np.iinfo(dtype).max)
-    step = max(1, math.isqrt(scratch.height * scratch.width // SAMPLES))
-    low, high, samples = np.inf, -np.inf, []
-    for rows in scratch.strips():
-        strip = scratch.read(rows, slice(0, scratch.width))
-        kept = np.where(np.isfinite(strip), strip, np.nan) if dtype.kind == "f" else strip
-        colour = kept[: scratch.bands - alpha]
-        if np.isfinite(colour).any():
-            low, high = min(low, np.nanmin(colour)), max(high, np.nanmax(colour))
-        samples.append(kept[:, -rows.start % step :: step, ::step].reshape(scratch.bands, -1))
-    if low > high:
-        raise DataError(f"{source}: it holds no finite number")
-    if dtype.kind == "f" and low >= 0 and high <= 1:
-        return Levels.fixed(dtype, 0, 1)
-    sampled = np.concatenate(samples, 1)
-    empty = ~np.isfinite(sampled).any(1, keepdims=True)
-    levels = Levels.measured(dtype, np.where(empty, low, sampled).astype(dtype))
-    if alpha:
-        levels.black[-1], levels.white[-1] = 0, 1 if dtype.kind == "f" else np.iinfo(dtype).max
-    return levels
 
 
 def _raw(scratch: Scratch, interpretation: str) -> Any:

@@ -1,4 +1,4 @@
-"""Which format a file is in, by what it holds, and the module that enlarges it."""
+"""Which format a file is in, by what it holds, and the module that works on it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from volute.media.raster import Work
 
 SNIFFED = ("video", "dicom", "nifti", "geotiff")
 """Modules with a test `is_<name>(path)`, in the order in which they are asked."""
+MEASURED = {"dicom": "DICOM", "nifti": "NIfTI", "geotiff": "GeoTIFF"}
+"""Those whose numbers are measurements."""
 
 
 class Family(Protocol):
@@ -21,7 +23,7 @@ class Family(Protocol):
         ...
 
     def enlarge(self, source: Path, target: Path, work: Work) -> list[str]:
-        """Write `source`, enlarged, to `target`; return what a person should know."""
+        """Write what `work` makes of `source` to `target`; return what a person should know."""
         ...
 
 
@@ -45,3 +47,17 @@ def of(source: Path) -> Family:
             return module
     photo: Any = import_module("volute.media.enlarge_photo")
     return photo
+
+
+def of_picture(source: Path) -> Family:
+    """Return the module for a photograph or film.
+
+    Raises:
+        DataError: as `of`, and for a file whose numbers are measurements.
+    """
+    family: Any = of(source)
+    name = family.__name__.rpartition(".")[2]
+    if name in MEASURED:
+        what = f"{source}: a {MEASURED[name]} file holds measurements, and no style may change them"
+        raise DataError(what, "Save a picture of it as PNG or TIFF.")
+    return family

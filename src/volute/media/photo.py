@@ -81,7 +81,9 @@ class Picture:
     """Its numbers had no fixed range: they were stretched from their own minimum to maximum."""
 
 
-def read_picture(source: Path | bytes, near: int = 0) -> Picture:
+def read_picture(
+    source: Path | bytes, near: int = 0, *, reduce: bool = False, limit: int = PIXEL_LIMIT
+) -> Picture:
     """Decode the first frame of a file, upright, to 8 bits per channel.
 
     Palettes become RGB or RGBA; CMYK and LAB become RGB, through the file's ICC profile where it
@@ -92,11 +94,14 @@ def read_picture(source: Path | bytes, near: int = 0) -> Picture:
         source: a path, or the bytes of the file.
         near: if above 0, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, as long as its
             shorter side stays at least this many pixels. Much faster for what is to be reduced.
+        reduce: any format is then reduced so, by means over squares, before its colours are
+            converted: less memory for what is large.
+        limit: the most pixels.
 
     Raises:
         PictureError: not a picture of a known format, over the pixel limit, or broken.
     """
-    with _opened(source) as image:
+    with _opened(source, limit) as image:
         mode, size, bits = image.mode, image.size, _bits(image)
         animated = bool(getattr(image, "is_animated", False))
         orientation = _orientation(image)
@@ -105,7 +110,7 @@ def read_picture(source: Path | bytes, near: int = 0) -> Picture:
             image.draft(None, (size[0] // shrink, size[1] // shrink))
         with hushed() if image.format == "TIFF" else contextlib.nullcontext():
             image.load()
-        upright = _upright(image)
+        upright = _upright(_reduced(image, near) if reduce else image)
         pixels, ranged = _pixels(upright, image.format or "", bits)
     return Picture(
         array=pixels[:, :, None] if pixels.ndim == 2 else pixels,
@@ -130,7 +135,7 @@ def picture_size(source: Path | bytes) -> tuple[int, int]:
 
 
 @contextlib.contextmanager
-def _opened(source: Path | bytes) -> Iterator[Image.Image]:
+def _opened(source: Path | bytes, limit: int = PIXEL_LIMIT) -> Iterator[Image.Image]:
     """Give the opened, size-checked image; whatever Pillow raises in the block is PictureError."""
     name = source.name if isinstance(source, Path) else "picture"
     form = ""
@@ -138,14 +143,15 @@ def _opened(source: Path | bytes) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"PIL\b")
             with _stream(source) as stream, Image.open(stream, formats=FORMATS) as image:
-                _refuse_large(image.width * image.height)
+                if image.width * image.height > limit:
+                    raise _RefusedError(_too_large(image.width * image.height, limit))
                 form = image.format or ""
                 yield image
     except UnidentifiedImageError as error:
         raise PictureError(name, _unknown(source)) from error
     except Image.DecompressionBombError as error:
         found = re.search(r"\d+", str(error))
-        raise PictureError(name, _too_large(int(found.group()) if found else 0)) from error
+        raise PictureError(name, _too_large(int(found.group()) if found else 0, limit)) from error
     except _RefusedError as error:
         raise PictureError(name, str(error)) from error
     except Exception as error:  # decoders raise anything on broken bytes
@@ -178,13 +184,16 @@ def _stream(source: Path | bytes) -> IO[bytes]:
     return source.open("rb") if isinstance(source, Path) else io.BytesIO(source)
 
 
-def _refuse_large(pixels: int) -> None:
-    if pixels > PIXEL_LIMIT:
-        raise _RefusedError(_too_large(pixels))
+def _too_large(pixels: int, limit: int) -> str:
+    return f"{pixels / 1e6:.1f} megapixels, over the limit of {limit // 10**6}"
 
 
-def _too_large(pixels: int) -> str:
-    return f"{pixels / 1e6:.1f} megapixels, over the limit of {PIXEL_LIMIT // 10**6}"
+def _reduced(image: Image.Image, near: int) -> Image.Image:
+    """Reduce by the largest whole factor that leaves the shorter side at `near`, if by any."""
+    factor = min(image.size) // near
+    if factor < 2 or image.mode not in ("L", "LA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"):
+        return image
+    return image.reduce(factor)
 
 
 def _bits(image: Image.Image) -> int:

@@ -144,8 +144,15 @@ def _opacity(source: Path) -> bool:
     return first is not None and bool(np.isin(first.numbers(EXTRA_SAMPLES), (1, 2)).any())
 
 
-def described(raw: Any, photo: Photo, model: str) -> Any:
-    """Return `raw` with all that the file of `photo` says, and its own size where that is told."""
+def described(raw: Any, photo: Photo, model: str, thumbnail: bool) -> Any:
+    """Return `raw` with all that the file of `photo` says, and its own size where that is told.
+
+    Args:
+        raw: the new picture.
+        photo: the old one.
+        model: what made it.
+        thumbnail: whether the small copy of the old picture in its EXIF shows the new one too.
+    """
     raw = raw.copy(xres=photo.image.xres, yres=photo.image.yres)
     if photo.format == "TIFF" and (exif := tiff_tags.exif_of(photo.source)):
         small = io.BytesIO()
@@ -153,6 +160,9 @@ def described(raw: Any, photo: Photo, model: str) -> Any:
         told: Any = pyvips.Image.pngload_buffer(small.getvalue())
         _carry(told, raw, ("exif-data", "exif-ifd"))
     _carry(photo.image, raw, CARRIED)
+    for name in () if thumbnail else raw.get_fields():
+        if name.startswith(("exif-ifd1-", "jpeg-thumbnail-data")):
+            raw.remove(name)
     if raw.get_typeof("xmp-data"):
         sizes = {b"Width": raw.width, b"Length": raw.height, b"X": raw.width, b"Y": raw.height}
 
@@ -235,9 +245,9 @@ def _format(head: bytes) -> str | None:
 def _notes(image: Any, form: str, head: bytes) -> list[str]:
     pages = image.get("n-pages") if image.get_typeof("n-pages") else 1
     if pages > 1:
-        return [f"only the first of {pages} pictures in the file was enlarged"]
+        return [f"only the first of {pages} pictures in the file is kept"]
     if form == "PNG" and b"acTL" in head.split(b"IDAT", 1)[0]:
-        return ["only the first picture of the animation was enlarged"]
+        return ["only the first picture of the animation is kept"]
     return []
 
 

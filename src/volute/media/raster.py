@@ -71,7 +71,7 @@ class Levels:
     def unit(self, numbers: np.ndarray) -> np.ndarray:
         """Return float32 in which 0 to 1 is black to white."""
         if self._plain:
-            return numbers * np.float32(1 / self.white)
+            return np.multiply(numbers, np.float32(1 / self.white), order="C")
         return ((numbers - self.black) / (self.white - self.black)).astype(np.float32)
 
     def numbers(self, unit: np.ndarray) -> np.ndarray:
@@ -123,7 +123,7 @@ class Raster(Protocol):
 
 
 class Canvas(Protocol):
-    """Where the enlarged picture goes."""
+    """Where the new picture goes."""
 
     def write(self, rows: slice, columns: slice, block: Block) -> None:
         """Take a part; called by one thread at a time, in any order, each pixel once."""
@@ -165,7 +165,7 @@ class ArrayCanvas:
 
 
 class Run(Protocol):
-    """Enlarges one raster onto one canvas `Work.scale` times as high and wide."""
+    """Works one raster into one canvas, `Work.scale` times as high and wide."""
 
     def __call__(self, raster: Raster, canvas: Canvas, part: int = 0, parts: int = 1) -> None:
         """Do it; `part` of `parts` says which frame or slice this is, for the progress shown."""
@@ -179,9 +179,17 @@ class Work:
     scale: int
     run: Run
     model: str
-    """What enlarges, as told in the new file: name and version."""
+    """What does it, as told in the new file: name and version."""
     options: Mapping[str, str] = field(default_factory=dict)
     """Of the format, such as `plane` for NIfTI; each module refuses those that it does not know."""
+    done: str = "enlarged"
+    """What becomes of the picture, as a word."""
+
+    @property
+    def told(self) -> str:
+        """What was done, as told in the new file."""
+        times = f" {self.scale} times" if self.scale > 1 else ""
+        return f"{self.done}{times} with {self.model}"
 
 
 def _held(dtype: np.dtype) -> tuple[float, float]:

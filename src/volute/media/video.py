@@ -1,4 +1,4 @@
-"""Films: every frame of the video enlarged, and all the rest carried over as it is.
+"""Films: work on every frame of the video, and all the rest carried over as it is.
 
 The new film keeps the time of each frame, the codec where there is an encoder for it, colour tags,
 the shape of pixels and the turn for display. Sound, subtitles, data, chapters and titles are
@@ -69,12 +69,12 @@ def suffix(source: Path) -> str:
 
 
 def enlarge(source: Path, target: Path, work: Work) -> list[str]:
-    """Enlarge every frame of a film; return notes on what could not be kept.
+    """Do `work` to every frame of a film; return notes on what could not be kept.
 
     Args:
         source: MP4, MOV, Matroska, WebM, AVI, MPEG-TS, FLV or Ogg.
         target: its ending says which container is written.
-        work: what enlarges; it is given [3, H, W] RGB, or [4, H, W] with alpha, 8 or 16 bits.
+        work: it is given [3, H, W] RGB, or [4, H, W] with alpha, 8 or 16 bits.
 
     Raises:
         UsageError: `work.options` is not empty, or the ending of `target` is unknown.
@@ -87,7 +87,7 @@ def enlarge(source: Path, target: Path, work: Work) -> list[str]:
     with opened(source) as film:
         stream = video_of(film, source)
         with _created(target, film, stream) as out:
-            return _Enlargement(source, film, stream, first, out, work).run(parts)
+            return _Rework(source, film, stream, first, out, work).run(parts)
 
 
 def _check_usage(target: Path, work: Work) -> None:
@@ -99,7 +99,7 @@ def _check_usage(target: Path, work: Work) -> None:
         raise UsageError(f"a film cannot be written as {target.suffix or 'such a file'}", known)
 
 
-class _Enlargement:
+class _Rework:
     """One film on its way into another."""
 
     def __init__(
@@ -130,7 +130,8 @@ class _Enlargement:
             if stream.index == self.stream.index or self._is_chapter_text(stream):
                 continue
             if stream.type == "video" and not is_cover(stream):
-                self.notes.append("another video stream is left out: only one is enlarged")
+                what = f"another video stream is left out: only one is {self.work.done}"
+                self.notes.append(what)
             elif is_cover(stream) and self.out.format.name == "matroska":
                 self._attach(stream)
             elif self._fits(stream, copies) and _holds_copy(self.out.format.name, stream):
@@ -162,7 +163,7 @@ class _Enlargement:
 
     def _describe(self) -> None:
         kept = {key: text for key, text in self.film.metadata.items() if key not in _MOV_TAGS}
-        said = f"enlarged {self.work.scale} times with {self.work.model}"
+        said = self.work.told
         kept["comment"] = f"{kept['comment']}; {said}" if kept.get("comment") else said
         self.out.metadata.update(kept)
         self.out.set_chapters(self.film.chapters())
@@ -180,7 +181,7 @@ class _Enlargement:
             if packet.stream is self.stream:
                 for frame in decoder.frames(packet):
                     parts = max(parts, self.done + 1)
-                    self._enlarge(frame, parts)
+                    self._rework(frame, parts)
             elif packet.size and packet.stream_index in self.copied and not _is_gap(packet):
                 packet.stream = self.copied[packet.stream_index]
                 self._write([packet])
@@ -189,7 +190,7 @@ class _Enlargement:
         self._write(rest)
         return self.notes
 
-    def _enlarge(self, frame: VideoFrame, parts: int) -> None:
+    def _rework(self, frame: VideoFrame, parts: int) -> None:
         pts = self._time(frame)
         if (frame.width, frame.height) != self.size:
             raise DataError(f"{self.source}: the size of its pictures changes in the film")

@@ -63,7 +63,7 @@ class Colours:
         return np.ascontiguousarray(made.to_ndarray().transpose(2, 0, 1))
 
     def frame(self, array_CHW: np.ndarray, name: str, matrix: int, span: int) -> VideoFrame:
-        """Return a frame in the pixel format `name` from what `array` gave, enlarged."""
+        """Return a frame in the pixel format `name` from what was made of what `array` gave."""
         av = import_av()
         array_HWC = np.ascontiguousarray(array_CHW.transpose(1, 2, 0))
         plain = av.VideoFrame.from_ndarray(array_HWC, format=self.layout)

@@ -52,7 +52,7 @@ _MPEG_RATES = tuple(map(Fraction, ("24000/1001", 24, 25, "30000/1001", 30, 50, "
 
 
 class Encoder:
-    """Encodes the enlarged frames into `out`, each at the time of its source."""
+    """Encodes the new frames into `out`, each at the time of its source."""
 
     def __init__(self, out: Any, stream: VideoStream, frame: VideoFrame, scale: int) -> None:
         """Choose everything and open the encoder.
@@ -118,7 +118,7 @@ class Encoder:
                 self.stream.codec_context.open()
         except (av.FFmpegError, ValueError) as error:
             what = f"the {self.name} encoder cannot make films of {self.width} x {self.height}"
-            raise VoluteError(f"{what} pixels", "Use a smaller scale or another film.") from error
+            raise VoluteError(f"{what} pixels", "Use another film, or another scale.") from error
 
     def encode(self, array_CHW: np.ndarray, pts: int, duration: int) -> list[Packet]:
         """Return the packets that are complete with this frame, in the source's time base."""
@@ -173,12 +173,15 @@ def holds(muxer: str, encoder: str) -> bool:
 def choose_encoder(family: str, muxer: str, size: tuple[int, int], rgb: bool) -> str:
     """Return the encoder for a codec, or that of the nearest one that `muxer` holds.
 
-    libx265 writes past its memory where a side is under 64 pixels, and is left out there.
+    libx265 writes past its memory where a side is under 64 pixels, and is left out there; so is
+    SVT-AV1 where a side is odd.
     """
     own = ENCODERS.get(family, (family,) if family in SAME_NAME else ())
     own = tuple({"flv1": "flv"}.get(name, name) for name in own)
     if min(size) < 64:
         own = tuple(name for name in own if name != "libx265")
+    if size[0] % 2 or size[1] % 2:
+        own = tuple(name for name in own if name != "libsvtav1")
     if rgb and family == "h264":
         own = ("libx264rgb", *own)
     found = next((name for name in (*own, *LAST_RESORT) if holds(muxer, name)), None)

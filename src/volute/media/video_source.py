@@ -102,7 +102,7 @@ def reading(source: Path) -> Iterator[None]:
 
 
 def video_of(film: InputContainer, source: Path) -> VideoStream:
-    """Return the stream to enlarge: the best that is not a cover picture.
+    """Return the stream to work on: the best that is not a cover picture.
 
     Raises:
         DataError: there is none, it cannot be decoded, or it is too large.
@@ -110,7 +110,7 @@ def video_of(film: InputContainer, source: Path) -> VideoStream:
     films = [stream for stream in film.streams.video if not is_cover(stream)]
     best = film.streams.best("video")
     if not films:
-        raise DataError(f"{source}: it has no video", "Sound alone cannot be enlarged.")
+        raise DataError(f"{source}: it has no video", "Sound alone has no pictures.")
     stream = next((stream for stream in films if stream is best), films[0])
     context: Any = stream.codec_context
     if context is None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from volute.config import Config, merged, nearest
 from volute.errors import UsageError
-from volute.recipes import classify, extractor, gan, upscale, vae
+from volute.recipes import classify, extractor, gan, style, upscale, vae
 from volute.training.device import Device
 from volute.training.recipe import DataFacts, Recipe
 
@@ -21,6 +23,8 @@ class Kind:
     recipe: type[Any]
     tile: int = 0
     """Side in px of the tiles that it learns from; 0: it learns from whole pictures."""
+    examples: str = ""
+    """The setting that takes what a person gives; the pictures are then those of `content`."""
 
 
 KINDS = {
@@ -29,7 +33,11 @@ KINDS = {
     "classify": Kind(classify.ClassifySettings, classify.PRESETS, classify.ClassifyRecipe),
     "extractor": Kind(extractor.ExtractorSettings, extractor.PRESETS, extractor.ExtractorRecipe),
     "upscale": Kind(upscale.UpscaleSettings, upscale.PRESETS, upscale.UpscaleRecipe, tile=192),
+    "style": Kind(style.StyleSettings, style.PRESETS, style.StyleRecipe, 256, "styles"),
 }
+
+CONTENT = "scenes"
+"""What is painted where nothing is given: procedural pictures."""
 
 
 def kind_of(name: str) -> Kind:
@@ -38,6 +46,21 @@ def kind_of(name: str) -> Kind:
         hint = nearest(name, KINDS) or f"Kinds: {', '.join(KINDS)}"
         raise UsageError(f"volute cannot train {name!r}", hint)
     return KINDS[name]
+
+
+def given(name: str, inputs: Sequence[Path], settings: dict[str, Any]) -> Path:
+    """Return where the pictures come from; what is learned from examples takes them as a setting.
+
+    Raises:
+        UsageError: for several inputs where one is read.
+    """
+    kind = kind_of(name)
+    if kind.examples and kind.examples not in settings:
+        settings[kind.examples] = [str(path) for path in inputs]
+        return Path(settings.pop("content", CONTENT))
+    if len(inputs) != 1:
+        raise UsageError(f"{name} learns from one folder, zip, tar or npz, not {len(inputs)}")
+    return inputs[0]
 
 
 def default_preset(name: str, device: Device, size: int) -> str:

@@ -21,6 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from volute.errors import VoluteError
 from volute.training.recipe import Exported, Graph, Runner
+from volute.training.styled import STYLE, style_external
 
 WEIGHTS = "weights.safetensors"
 TOLERANCE = 1e-4
@@ -32,12 +33,21 @@ def export_graphs(exported: Exported) -> tuple[dict[str, bytes], bytes]:
     models = {}
     for graph in exported.graphs:
         models[graph.role] = to_onnx(graph)
+        if graph.outside:
+            continue
         for name, value in graph.network.state_dict().items():
             tensors[f"{graph.role}.{name}"] = value.contiguous().numpy()
     tensors = _without_copies(tensors)
     weights = to_safetensors(tensors)
     offsets = _offsets(weights, tensors)
-    return {role: _share_weights(model, offsets) for role, model in models.items()}, weights
+    outside = {graph.role: graph.network for graph in exported.graphs if graph.outside}
+    made = {
+        role: style_external(model, list(outside[role].state_dict()))
+        if role in outside
+        else _share_weights(model, offsets)
+        for role, model in models.items()
+    }
+    return made, weights
 
 
 def to_onnx(graph: Graph) -> onnx.ModelProto:
@@ -104,6 +114,10 @@ def check_parity(models: dict[str, bytes], weights: bytes, graphs: list[Graph]) 
         (folder / WEIGHTS).write_bytes(weights)
         for role, data in models.items():
             (folder / f"{role}.onnx").write_bytes(data)
+        for graph in graphs:
+            if graph.outside:
+                tensors = graph.network.state_dict().values()
+                (folder / STYLE).write_bytes(b"".join(t.numpy().tobytes() for t in tensors))
         worst = parity(folder, {role: f"{role}.onnx" for role in models}, graphs)
     if worst > TOLERANCE:
         raise VoluteError(
@@ -124,7 +138,8 @@ def runner(graph: bytes, weights: bytes) -> Runner:
 
 def cost(graphs: list[Graph]) -> tuple[int, int]:
     """Return parameters of all graphs' networks and multiply-adds of the last for one item."""
-    parameters = {id(p): p.numel() for g in graphs for p in g.network.parameters()}
+    stored = [graph.network for graph in graphs if not graph.outside]
+    parameters = {id(p): p.numel() for network in stored for p in network.parameters()}
     last = graphs[-1]
     one = {name: value[:1] for name, value in last.inputs.items()}
     with FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -138,7 +153,9 @@ def _random_inputs(graph: Graph, batch: int) -> dict[str, torch.Tensor]:
     for name, example in graph.inputs.items():
         shape = (batch, *example.shape[1:])
         if graph.free and batch > 1 and example.ndim == 4:
-            shape = (batch, shape[1], shape[2] // 2 + 3, shape[3] // 2 + 8)
+            sides = (shape[2] // 2 + 3, shape[3] // 2 + 8)
+            sides = (side // graph.multiple * graph.multiple for side in sides)
+            shape = (batch, shape[1], *sides)
         if example.is_floating_point():
             inputs[name] = torch.randn(shape, generator=rng)
         else:

@@ -38,6 +38,10 @@ class Graph:
     output: str
     free: bool = False
     """Whether height and width are free too, from 8 px on."""
+    multiple: int = 1
+    """Of what height and width are then multiples."""
+    outside: bool = False
+    """Whether its weights are no part of the model, but made when it is used."""
 
 
 @dataclass
@@ -52,6 +56,10 @@ class Exported:
     """Side in px of what the network takes or makes, 0 for any; None: that of the pictures."""
     scale: int = 1
     """How many times larger the network makes a picture."""
+    multiple: int = 1
+    """Of what height and width of a picture must be multiples."""
+    styles: tuple[str, ...] = ()
+    """Names of the styles that the model knows."""
     exact: bool = False
     """Whether tiles with a halo of `radius` give the same as the whole picture."""
     latent: int = 0

@@ -1,0 +1,186 @@
+"""`volute stylize`: photographs and films, folders and patterns, repainted in a style."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from volute.cli.sample import AsJson, Out, Overwrite
+from volute.errors import UsageError
+
+if TYPE_CHECKING:
+    from volute.events import Emit
+    from volute.handles import Style, Stylizer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command()(stylize)
+
+
+def stylize(
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Files, folders, globs.")],
+    style: Annotated[
+        str, typer.Option("--style", help="A picture, a name, or a mix: wave:0.7,monet:0.3")
+    ],
+    strength: Annotated[float, typer.Option("--strength", help="0 to 1.")] = 1.0,
+    model: Annotated[str, typer.Option("--model", help="Shipped name, run or artefact.")] = (
+        "painter"
+    ),
+    keep_colour: Annotated[
+        bool, typer.Option("--keep-colour", help="Keep the colours, paint in light and dark.")
+    ] = False,
+    mask: Annotated[
+        Path | None, typer.Option("--mask", help="A picture: white is painted, black stays.")
+    ] = None,
+    method: Annotated[
+        str, typer.Option("--method", help="fast, or optimise: minutes, needs the extra train.")
+    ] = "fast",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("-s", "--set", help="optimise: side=512, steps=180, vgg=FILE"),
+    ] = None,
+    out: Out = None,
+    memory: Annotated[str, typer.Option("--memory", help="For the process, as 1GB.")] = "1GB",
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Repaint photographs and films in the style of a picture.
+
+    Size, transparency, depth, profile, EXIF, sound and the times of frames stay; tiles leave no
+    trace and memory does not follow the size. Strokes are as wide on large pictures as on small
+    ones. `volute info painter` lists the styles that it knows by name. One file goes to
+    NAME-STYLE.END or -o; several go into the folder -o, with a ledger: a second run goes on where
+    the first stopped. What fails is named, the others are done, and the exit code is 1.
+
+    \b
+    Examples:
+      volute stylize holiday.jpg --style wave
+      volute stylize holiday.jpg --style my-painting.jpg --strength 0.8 --keep-colour
+      volute stylize film.mp4 --style wave:0.7,monet:0.3 -o painted.mp4
+      volute stylize photos/ --style wave -o painted/
+      volute stylize best.jpg --style painting.jpg --method optimise -s side=1024
+    """
+    from volute.cli import batch
+    from volute.handles.styles import plain_name
+
+    common = {"out": out, "overwrite": overwrite, "as_json": as_json}
+    if method != "fast" or set_:
+        _optimise(inputs, style, strength, keep_colour, mask, _slow(method, set_), common)
+        return
+    handle, room = _stylizer(model), batch.bytes_of(memory)
+    chosen = handle.style(style)
+    _try(handle, chosen, strength, mask, room)
+    name = plain_name(chosen.name)
+    how = json.dumps(_how(handle, chosen, strength, keep_colour, mask))
+
+    def work(source: Path, target: Path, emit: Emit) -> dict[str, Any]:
+        made = handle.stylize_file(
+            source,
+            target,
+            style=chosen,
+            strength=strength,
+            keep_colour=keep_colour,
+            mask=mask,
+            memory=room,
+            emit=emit,
+        )
+        return {"style": chosen.name, "notes": list(made.notes)}
+
+    batch.work_on(
+        inputs,
+        work,
+        how=how,
+        mark=name,
+        folder=f"{handle.info.name}-{name}",
+        **common,
+    )
+
+
+def _slow(method: str, pairs: list[str] | None) -> dict[str, Any]:
+    """Return the settings of the method `optimise`."""
+    from volute.config import nearest, parse_settings
+
+    if method not in ("fast", "optimise"):
+        raise UsageError(f"there is no method {method!r}", "Methods: fast, optimise")
+    settings = parse_settings(pairs or [])
+    if settings and method == "fast":
+        raise UsageError("-s sets what --method optimise does", "Add: --method optimise")
+    known = {"side": int, "steps": int, "vgg": str}
+    for key, value in settings.items():
+        if key not in known or not isinstance(value, known[key]):
+            raise UsageError(
+                f"-s {key}={value} cannot be", nearest(key, known) or "side, steps, vgg"
+            )
+    return settings
+
+
+def _optimise(
+    inputs: list[str],
+    style: str,
+    strength: float,
+    keep_colour: bool,
+    mask: Path | None,
+    settings: dict[str, Any],
+    common: dict[str, Any],
+) -> None:
+    from volute.cli import batch
+    from volute.engine.batch import seen
+    from volute.errors import import_trained
+    from volute.handles.styles import plain_name, style_pixels
+
+    repaint_file = import_trained("volute.training.repaint", "--method optimise").repaint_file
+    if not Path(style).exists():
+        what = f"{style} is no file: the method optimise looks at the painting itself"
+        raise UsageError(what, "Give the file of a picture.")
+    painting, name = style_pixels(style), plain_name(Path(style).stem)
+    vgg = settings.pop("vgg", None)
+    settings["vgg"] = Path(vgg) if vgg else None
+
+    def work(source: Path, target: Path, emit: Emit) -> dict[str, Any]:
+        how = {"style": painting, "strength": strength, "keep_colour": keep_colour, "mask": mask}
+        made = repaint_file(source, target, **how, **settings, emit=emit)
+        return {"style": name, "notes": list(made.notes)}
+
+    over = None if mask is None else [str(mask.resolve()), *seen(mask)]
+    told = [str(Path(style).resolve()), *seen(Path(style)), strength, keep_colour, over, settings]
+    how = json.dumps(["optimise", *told], default=str)
+    batch.work_on(inputs, work, how=how, mark=name, folder=f"optimised-{name}", **common)
+
+
+def _stylizer(ref: str) -> Stylizer:
+    from volute.handles import Stylizer, load
+
+    handle = load(ref)
+    if not isinstance(handle, Stylizer):
+        what = f"{handle.info.name} cannot stylize: it is of kind {handle.info.descriptor.kind}"
+        raise UsageError(what, "Use a model of kind style, such as painter.")
+    return handle
+
+
+def _try(handle: Stylizer, style: Style, strength: float, mask: Path | None, memory: int) -> None:
+    """Raise what is wrong with the settings before any file is touched."""
+    import numpy as np
+
+    from volute.media.mask import opened
+
+    handle.stylize(np.zeros((1, 1), np.uint8), style=style, strength=strength, memory=memory)
+    if mask is not None:
+        with opened(mask):
+            pass
+
+
+def _how(
+    handle: Stylizer, style: Style, strength: float, keep_colour: bool, mask: Path | None
+) -> list[Any]:
+    """Return what tells one piece of work from another."""
+    from hashlib import sha256
+
+    from volute.engine.batch import seen
+
+    code = sha256(style.code.tobytes()).hexdigest()
+    over = None if mask is None else [str(mask.resolve()), *seen(mask)]
+    return [handle.info.name, handle.info.created, style.name, code, strength, keep_colour, over]

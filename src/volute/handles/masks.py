@@ -1,0 +1,51 @@
+"""Masks as a person gives them: a file, a PIL picture, an array."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from volute.errors import UsageError
+from volute.handles.pictures import Picture, opened, several
+from volute.media import mask as files
+from volute.media.raster import Raster
+
+Mask = Picture | np.ndarray
+
+
+def in_memory(mask: Mask) -> Raster:
+    """Return a mask as a raster, upright.
+
+    Args:
+        mask: as for `opened`, or an array of bool.
+
+    Raises:
+        UsageError: for what is no single picture.
+        DataError: if a file cannot be read.
+    """
+    if several(mask):
+        raise UsageError("a mask is one picture, not several")
+    if isinstance(mask, np.ndarray) and mask.dtype == bool:
+        mask = mask.astype(np.uint8) * 255
+    (pixels,), _ = opened(mask)
+    return files.of_array(pixels)
+
+
+@contextmanager
+def laid_over(mask: Mask | None, source: Path) -> Iterator[Raster | None]:
+    """Give a mask turned as the pixels of the file `source` are stored; one in a file stays there.
+
+    Raises:
+        UsageError: for what is no single picture.
+        DataError: if one of the files cannot be read.
+    """
+    if mask is None:
+        yield None
+    elif isinstance(mask, str | Path):
+        with files.opened(Path(mask)) as raster:
+            yield files.as_stored(raster, source)
+    else:
+        yield files.as_stored(in_memory(mask), source)

@@ -1,0 +1,123 @@
+"""The styles of a model: those that it knows by name, and those that its encoder reads."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from volute.config import nearest
+from volute.engine.artefact import Artefact
+from volute.engine.session import Session
+from volute.errors import UsageError, VoluteError
+from volute.handles.pictures import Picture, to_floats
+from volute.handles.styles import (
+    Style,
+    StyleLike,
+    is_mix,
+    mix_of,
+    mixed,
+    plain_name,
+    style_pixels,
+    style_reduced,
+)
+from volute.media.photo import FILE_LIMIT
+
+CODES = 64
+"""Codes of style pictures that are kept."""
+
+
+class StyleBook:
+    """Turns what a style can be given as into its code."""
+
+    def __init__(self, artefact: Artefact, threads: int | None) -> None:
+        self._name, self._styles = artefact.config.name, artefact.config.styles
+        self._codes, self._identity = self._read(artefact)
+        known = "encoder" in artefact.config.graphs
+        self._encoder = Session(artefact.graph("encoder"), threads) if known else None
+        self._encoded: OrderedDict[bytes, np.ndarray] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def style(self, given: StyleLike) -> Style:
+        """See `Stylizer.style`."""
+        if isinstance(given, Style):
+            if given.code.shape != self._identity.shape:
+                raise UsageError(f"the style {given.name} is of another model", "Make it anew.")
+            return given
+        if isinstance(given, str) and given not in self._styles and is_mix(given):
+            return self._mixed(mix_of(given))
+        return self._mixed(given.items()) if isinstance(given, Mapping) else self._single(given)
+
+    def strong(self, style: Style, strength: float) -> np.ndarray:
+        """Return the code, float32 [D], of a style at a strength in [0, 1]."""
+        return self._identity + np.float32(strength) * (style.code - self._identity)
+
+    def unknown(self, name: str) -> UsageError:
+        """Return the error for a name that stands for nothing."""
+        what = f"there is no style {name}: neither one that {self._name} knows nor a file"
+        known = f"It knows: {', '.join(self._styles)}" if self._styles else "Give a picture."
+        return UsageError(what, nearest(name, self._styles) or known)
+
+    def _mixed(self, parts: Iterable[tuple[str | Path, float]]) -> Style:
+        return mixed([(self._single(name), weight) for name, weight in parts])
+
+    def _single(self, given: Picture | np.ndarray) -> Style:
+        if isinstance(given, str) and given in self._styles:
+            return Style(self._codes[self._styles.index(given)], given)
+        if not isinstance(given, str | Path):
+            return Style(self._encode(style_pixels(given)), "picture")
+        if isinstance(given, str) and not os.path.exists(given):
+            raise self.unknown(given)
+        path = Path(given)
+        return Style(self._of_file(path), plain_name(path.stem))
+
+    def _of_file(self, path: Path) -> np.ndarray:
+        """Return the code of a file, read once for the same contents."""
+        key = _digest(path)
+        with self._lock:
+            found = self._encoded.get(key)
+        if found is not None:
+            return found
+        made = self._encode(style_pixels(path))
+        with self._lock:
+            if key:
+                self._encoded[key] = made
+            while len(self._encoded) > CODES:
+                self._encoded.popitem(last=False)
+        return made
+
+    def _encode(self, pixels_HWC: np.ndarray) -> np.ndarray:
+        if self._encoder is None:
+            known = ", ".join(self._styles)
+            what = f"{self._name} has no style encoder: it paints in its own styles alone"
+            raise UsageError(what, f"They are: {known}. Any style: use the model painter.")
+        code = self._encoder.run({"picture": to_floats(style_reduced(pixels_HWC)[None])})
+        if code.shape != (1, len(self._identity)) or not np.isfinite(code).all():
+            what = f"{self._encoder.path} gave {list(code.shape)} numbers, or some that are none"
+            raise VoluteError(what, "Export the model anew.")
+        return code[0].astype(np.float32)
+
+    def _read(self, artefact: Artefact) -> tuple[np.ndarray, np.ndarray]:
+        tensors = artefact.tensors(["styles.codes", "styles.identity"])
+        codes, identity = (tensor.astype(np.float32) for tensor in tensors.values())
+        good = identity.ndim == 1 and codes.shape == (len(self._styles), len(identity))
+        if not good or not (np.isfinite(codes).all() and np.isfinite(identity).all()):
+            what = f"{artefact.path}: codes {list(codes.shape)} do not fit its styles"
+            raise VoluteError(what, "Copy the whole folder again, or export it anew.")
+        return codes, identity
+
+
+def _digest(path: Path) -> bytes:
+    """Return the digest of a file; nothing where it cannot be read, or is too large for one."""
+    try:
+        if not path.is_file() or path.stat().st_size > FILE_LIMIT:
+            return b""
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").digest()
+    except OSError:
+        return b""

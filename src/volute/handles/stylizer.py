@@ -1,0 +1,324 @@
+"""`Stylizer`: the handle of a `style` artefact."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+from PIL import Image
+
+from volute.engine.artefact import STYLE_FILE, Artefact
+from volute.engine.live import Live, Shown
+from volute.engine.session import Session
+from volute.engine.steady import Steady
+from volute.engine.stylize import Restyler, untouched
+from volute.engine.tiles import Network, halves
+from volute.errors import UsageError, VoluteError
+from volute.events import Emit, silent
+from volute.handles.frames import Frame
+from volute.handles.masks import Mask, in_memory, laid_over
+from volute.handles.pictures import Picture, opened
+from volute.handles.style_book import StyleBook
+from volute.handles.styles import STYLE_SIDE, Style, StyleLike, style_pixels, style_reduced
+from volute.handles.tiled import MEMORY, Tiled, watch, worked
+from volute.media import families
+from volute.media.photo import read_picture
+from volute.media.raster import Canvas, Raster, Run, Work
+from volute.paths import atomic_file
+
+__all__ = ["STYLE_SIDE", "Style", "StyleLike", "Stylized", "Stylizer", "style_pixels"]
+__all__ += ["style_reduced"]
+
+KEPT = 4
+"""Styles whose networks are kept ready."""
+PLANES = 96
+"""Bytes of a pixel on its way to the network and back; the network's own are about its width."""
+CELL = 128
+"""Side of a thumbnail in pixels."""
+
+
+@dataclass(frozen=True)
+class Stylized:
+    """What became of a file."""
+
+    path: Path
+    notes: tuple[str, ...]
+    """What a person should know of it, a line each."""
+
+
+class Stylizer(Tiled):
+    """Repaints pictures in the style of others, in parts that fit the memory."""
+
+    def __init__(self, artefact: Artefact, threads: int | None = None) -> None:
+        super().__init__(artefact, threads)
+        self._book = StyleBook(artefact, threads)
+        self._modulator = Session(artefact.graph("modulator"), threads)
+        self._graph = artefact.graph("stylizer")
+        self._networks: OrderedDict[bytes, tuple[Network, Network]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """Names of the styles that the model knows."""
+        return self.info.styles
+
+    def style(self, given: StyleLike) -> Style:
+        """Return a style, to be used as often as one likes: reading it takes longer than using it.
+
+        A picture is reduced to about 256 x 256 pixels, never enlarged but for a side under 32; grey
+        is repeated, what is transparent laid on white; of an animation the first picture counts. A
+        stored name goes before a file of that name: write `./name` for the file.
+
+        Args:
+            given: a stored name, a picture (path, PIL, array [H, W] or [H, W, C]), or a mix of
+                stored names and paths, as `{"wave": 0.7, "monet": 0.3}` or `wave:0.7,monet:0.3`;
+                its weights may have any sum.
+
+        Raises:
+            UsageError: for a name that is unknown, weights that cannot be, what is no picture, or a
+                picture where the model knows only its own styles.
+            DataError: a picture that cannot be read, over 100 megapixels, or under 16 pixels a
+                side.
+        """
+        return self._book.style(given)
+
+    def thumbnail(self, name: str) -> Image.Image:
+        """Return what the model makes of one picture in a stored style: RGB, 128 x 128 pixels.
+
+        Raises:
+            UsageError: if there is no such style.
+            VoluteError: if the model has no thumbnails.
+        """
+        if name not in self.styles:
+            raise self._book.unknown(name)
+        file = self._artefact.path / "samples.png"
+        side = math.ceil(math.sqrt(len(self.styles) + 1))
+        sheet = read_picture(file).array
+        if sheet.shape != (side * CELL, side * CELL, 3):
+            what = f"{file} is no grid of {side} x {side} cells of {CELL} pixels"
+            raise VoluteError(what, "Copy the whole folder again, or export it anew.")
+        row, column = divmod(self.styles.index(name), side)
+        cell = sheet[row * CELL : (row + 1) * CELL, column * CELL : (column + 1) * CELL]
+        return Image.fromarray(np.ascontiguousarray(cell))
+
+    @overload
+    def stylize(
+        self,
+        picture: np.ndarray,
+        *,
+        style: StyleLike,
+        strength: float = 1.0,
+        keep_colour: bool = False,
+        mask: Mask | None = None,
+        memory: int = MEMORY,
+    ) -> np.ndarray: ...
+    @overload
+    def stylize(
+        self,
+        picture: Picture,
+        *,
+        style: StyleLike,
+        strength: float = 1.0,
+        keep_colour: bool = False,
+        mask: Mask | None = None,
+        memory: int = MEMORY,
+    ) -> Image.Image: ...
+    def stylize(
+        self,
+        picture: Picture | np.ndarray,
+        *,
+        style: StyleLike,
+        strength: float = 1.0,
+        keep_colour: bool = False,
+        mask: Mask | None = None,
+        memory: int = MEMORY,
+    ) -> Image.Image | np.ndarray:
+        """Return a picture repainted in a style, as large as it was.
+
+        The result does not depend on the tiles that the memory allows, nor on the threads.
+
+        Args:
+            picture: a path or PIL picture (8 bits), or an array [H, W] or [H, W, C] of uint8,
+                uint16, or floats of which 0 to 1 is black to white. Grey stays grey; the second of
+                2 and the last of 4 channels is alpha, which stays as it is.
+            style: as for `style`.
+            strength: in [0, 1]; 0 leaves the picture as it is.
+            keep_colour: take the luma of the result and the colour differences of the picture.
+            mask: a picture of the same size, or an array of bool: white is repainted, black stays,
+                between they mix.
+            memory: bytes that the process may have, from 256 MB.
+
+        Returns:
+            The same kind, dtype and channels.
+
+        Raises:
+            UsageError: for what is no picture, a mask of another size, a strength beyond its range.
+            DataError: if a file cannot be read.
+        """
+        chosen = self.style(style)
+        over = None if mask is None else in_memory(mask)
+        run = self._runner(chosen, strength, keep_colour, over, memory, silent)
+        if isinstance(picture, np.ndarray):
+            return worked(picture, 1, run)
+        if isinstance(picture, Image.Image) and picture.mode == "I;16":
+            return Image.fromarray(worked(np.asarray(picture), 1, run))
+        (pixels,), restore = opened(picture)
+        return restore(worked(pixels, 1, run)[None])
+
+    def stylize_file(
+        self,
+        source: str | Path,
+        out: str | Path,
+        *,
+        style: StyleLike,
+        strength: float = 1.0,
+        keep_colour: bool = False,
+        mask: Mask | None = None,
+        memory: int = MEMORY,
+        emit: Emit = silent,
+    ) -> Stylized:
+        """Repaint a file: a photograph, or every frame of a film.
+
+        Size, alpha, depth, profile, EXIF, sound and times of frames stay. The memory does not
+        follow the size of the picture.
+
+        Args:
+            source: what to read; its contents decide what it is.
+            out: what to write; there in full or not at all.
+            style: as for `style`.
+            strength: as for `stylize`.
+            keep_colour: as for `stylize`.
+            mask: as for `stylize`, laid over the picture as it is shown, over the frames of a film
+                as they are stored.
+            memory: as for `stylize`.
+            emit: is told the progress.
+
+        Raises:
+            UsageError: as for `stylize`, or for a target that the format does not have.
+            DataError: if the source cannot be read, or holds measurements.
+            MissingExtraError: if the format needs an extra that is not installed.
+            VoluteError: if the target cannot be written.
+        """
+        source, out = Path(source), Path(out)
+        chosen, family = self.style(style), families.of_picture(source)
+        with laid_over(mask, source) as over:
+            work = Work(
+                scale=1,
+                run=self._runner(chosen, strength, keep_colour, over, memory, emit),
+                model=f"volute {version('volute')} {self.info.name}, {chosen.name} {strength:.0%}",
+                done="stylized",
+            )
+            with atomic_file(out) as part:
+                notes = family.enlarge(source, part, work)
+        return Stylized(out, tuple(notes))
+
+    def stream(
+        self,
+        frames: Iterable[np.ndarray],
+        *,
+        style: StyleLike,
+        strength: float = 1.0,
+        keep_colour: bool = False,
+        fps: float = 30.0,
+    ) -> Iterator[Shown]:
+        """Repaint the frames of a camera as they come; see `volute.engine.live.Live`.
+
+        Only the newest frame is repainted, those between are dropped and counted; the resolution at
+        which that is done follows the machine, so that the rate holds. What stays still in front of
+        the camera keeps its paint, until the picture changes as a whole.
+
+        Args:
+            frames: uint8 RGB [H, W, 3], as a camera gives them: waiting for the next, or without
+                end.
+            style: as for `style`.
+            strength: as for `stylize`.
+            keep_colour: as for `stylize`.
+            fps: frames a second to hold.
+
+        Yields:
+            Each frame that was repainted, at the size of the camera's, with its number, how many
+            were dropped so far, its age in seconds, and the resolution and rate at present.
+        """
+        chosen, steady = self.style(style), Steady()
+
+        def paint(frame: np.ndarray) -> np.ndarray:
+            made = self.stylize(frame, style=chosen, strength=strength, keep_colour=keep_colour)
+            return steady(frame, made)
+
+        return Live(paint, fps).stream(frames)
+
+    def _runner(
+        self,
+        style: Style,
+        strength: float,
+        keep_colour: bool,
+        mask: Raster | None,
+        memory: int,
+        emit: Emit,
+    ) -> Run:
+        if not 0 <= strength <= 1:
+            raise UsageError(f"strength = {strength} is not between 0 and 1")
+        pixels, ticks = self._pixels(memory), watch(emit)
+        restyler = self._restyler(style, strength, keep_colour) if strength else None
+        steady = Steady()
+
+        def run(raster: Raster, canvas: Canvas, part: int = 0, parts: int = 1) -> None:
+            if restyler is None:
+                untouched(raster, canvas, pixels)
+                return
+            frame = Frame(raster, canvas, steady, mask) if parts > 1 else canvas
+            restyler.run(raster, frame, pixels, ticks(raster, part, parts), mask)
+            if isinstance(frame, Frame):
+                frame.show()
+
+        return run
+
+    def _restyler(self, style: Style, strength: float, keep_colour: bool) -> Restyler:
+        code = self._book.strong(style, strength)
+        key, about = code.tobytes(), self.info.descriptor
+        with self._lock:
+            pair = self._networks.pop(key, None) or self._made(code)
+            self._networks[key] = pair
+            while len(self._networks) > KEPT:
+                self._networks.popitem(last=False)
+        radius, multiple = about.radius, about.size_multiple
+        return Restyler(*pair, radius, multiple, self._workers, keep_colour)
+
+    def _made(self, code: np.ndarray) -> tuple[Network, Network]:
+        """Return the network of a style, each call on one thread, and on all of them."""
+        weights = self._modulator.run({"code": code[None]})
+        if weights.dtype != np.float32 or not np.isfinite(weights).all():
+            what = f"{self._modulator.path} gave weights that are not numbers"
+            raise VoluteError(what, "Export the model anew.")
+        files = {STYLE_FILE: weights.tobytes()}
+        one = Session(self._graph, 1, files)
+        every = one if self._workers == 1 else Session(self._graph, self._workers, files)
+        return self._network(one), self._network(every)
+
+    def _network(self, session: Session) -> Network:
+        about = self.info.descriptor
+
+        def network(block_BCHW: np.ndarray) -> np.ndarray:
+            block = np.ascontiguousarray(block_BCHW, np.float32)
+            try:
+                made = session.run({"picture": block})
+            except MemoryError:
+                return halves(network, block, 1, about.radius, about.size_multiple)
+            if made.shape != block.shape:
+                what = f"{session.path} made {list(made.shape)} of {list(block.shape)}"
+                raise VoluteError(what, "Export the model anew.")
+            return made
+
+        return network
+
+    def _pixels(self, memory: int) -> int:
+        """Return how many pixels a tile may have, all workers together in `memory`."""
+        width = int(self.info.settings.get("width", 32))
+        return self._fitting(memory, PLANES + width)

@@ -1,0 +1,373 @@
+"""Train a style network: for paintings of your own, or for any.
+
+    volute train style starry_night.jpg --time 20m -s content=photos/
+
+The preset `own` starts from `painter` and learns a code for each painting; everything else goes on
+learning too. The preset `any` learns from scratch with a style encoder, from paintings, parts of
+them in other colours, and textures.
+
+Losses are those of Johnson et al. 2016 (arXiv:1603.08155) on the features of `eye`, on a part of
+each batch also of VGG16 where a file is given. A moved and noisy picture must be painted as the
+picture is, moved (after Ruder et al. 2018 and Wen et al. 2023, "CAP-VSTNet", without any video). A
+style at half strength is a code half way to that of doing nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field, field_validator
+from torch import nn
+
+from volute.config import Config
+from volute.engine.artefact import open_artefact
+from volute.errors import UsageError
+from volute.handles.styles import plain_name
+from volute.nets.stylizer import (
+    MULTIPLE,
+    Halved,
+    Kernels,
+    Modulator,
+    Painter,
+    Plain,
+    StyleEncoder,
+    paint,
+    radius,
+)
+from volute.nets.weights import filled
+from volute.recipes.extractor import Teacher
+from volute.training.augment import flip
+from volute.training.device import Device
+from volute.training.ema import Average
+from volute.training.motion import motion, moved
+from volute.training.optimiser import adamw, set_rate
+from volute.training.recipe import DataFacts, Draw, Exported, Graph, Held, Recipe, portable, seeded
+from volute.training.style_loss import StyleJudge
+from volute.training.styles import Styles
+from volute.zoo import resolve
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif")
+CELL = 128
+"""Side in px of a style's thumbnail on the card."""
+MEASURED = 16
+"""Held-out pictures that are measured while learning."""
+MARGIN = 16
+"""Pixels on each side of a patch that are painted and not judged: the border of a patch is none of
+a picture."""
+INSIDE = slice(MARGIN, -MARGIN)
+SETTLING = 24
+"""Styles by which the encoder is brought to a common scale before it learns."""
+PARTLY = 0.2
+"""Share of styles that are learned at less than full strength."""
+CLIP = 1.0
+"""Norm of the gradient from which it is cut."""
+
+
+class StyleSettings(Config):
+    """What can be set with `-s`; the presets are rows of `PRESETS`."""
+
+    styles: tuple[Teacher, ...] = ()
+    """The paintings; a folder stands for the pictures in it."""
+    encoder: bool = False
+    """Learn to read any style, not only that of the paintings."""
+    start: str = ""
+    """A model to start from, of the same width, blocks, bank and code."""
+    width: int = Field(32, ge=8, le=128)
+    """Channels at a quarter of the resolution; twice as many at an eighth."""
+    blocks: int = Field(4, ge=1, le=16)
+    bank: int = Field(3, ge=1, le=16)
+    """Kernels that a style mixes, for each convolution."""
+    code: int = Field(64, ge=4, le=512)
+    """Length of a style's code."""
+    batch: int = Field(4, ge=1, le=256)
+    groups: int = Field(4, ge=1, le=256)
+    """Styles in a batch."""
+    patch: int = Field(128, ge=32, le=1024)
+    """Side of what is judged while learning, in px."""
+    lr: float = Field(1.5e-3, gt=0)
+    lr_end: float = Field(0.01, gt=0, le=1)
+    warmup: float = Field(0.01, gt=0, lt=1)
+    """Share of the budget over which the learning rate rises."""
+    style: float = Field(10.0, ge=0)
+    """Weight of the style beside the content."""
+    steady: float = Field(30.0, ge=0)
+    """Weight of the difference between what is painted, moved, and what is moved, painted."""
+    vgg: Teacher = ""
+    """VGG16 up to relu3_3, as safetensors with torchvision's names: a second opinion."""
+    views: int = Field(400, ge=0)
+    """Views beside the paintings that an encoder learns from."""
+    whole: float = Field(0.5, ge=0, le=1)
+    """Share of whole paintings among the styles of a batch."""
+    held_out: float = Field(0.05, gt=0, lt=0.9)
+    """Share of the pictures that is measured on and never learned from."""
+    ema_kimg: float = Field(4.0, gt=0)
+
+    @field_validator("styles", mode="before")
+    @classmethod
+    def _within(cls, given: Any) -> Any:
+        """Put the pictures of a folder in its place."""
+        if isinstance(given, str):
+            given = [given]
+        return [file for path in given for file in _pictures(Path(path))]
+
+
+PRESETS: dict[str, dict[str, object]] = {
+    "own": {"start": "painter", "groups": 1, "batch": 4, "views": 0},
+    "any": {"encoder": True},
+    "large": {"encoder": True, "width": 48, "blocks": 6, "batch": 32, "groups": 16},
+}
+
+
+class Net(nn.Module):
+    """All that learns: the painter, how a style is read or known, and the code of doing nothing."""
+
+    def __init__(self, settings: StyleSettings) -> None:
+        super().__init__()
+        self.painter = Painter(settings.code, settings.width, settings.blocks, settings.bank)
+        self.identity = nn.Parameter(torch.zeros(settings.code))
+        self.encoder = StyleEncoder(settings.code) if settings.encoder else None
+        shape = (len(settings.styles), settings.code)
+        self.codes = None if settings.encoder else nn.Parameter(0.5 * torch.randn(shape))
+
+
+class StyleRecipe(Recipe):
+    """The network and its step; see `volute.training.recipe.Recipe`."""
+
+    settings: StyleSettings
+
+    def __init__(
+        self, settings: StyleSettings, facts: DataFacts, device: Device, seed: int
+    ) -> None:
+        super().__init__(settings, facts, device, seed)
+        self.held_out = settings.held_out
+        if not settings.styles:
+            raise UsageError("there is no painting to learn from", "volute train style wave.jpg")
+        if facts.channels != 3:
+            raise UsageError("a style network learns from colours", "Add: -s data.mode=RGB")
+        need = settings.patch + 2 * MARGIN
+        if facts.size < need:
+            hint = f"Add: --size {math.ceil(need / 32) * 32}, or a smaller -s patch="
+            raise UsageError(f"pictures of {facts.size} px are too small", hint)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            net = Net(settings)
+        self.net = device.place(net)
+        self.modules = {"style": self.net}
+        self.averages = {"style": Average(self.net, settings.ema_kimg * 1000)}
+        self.optimisers = {"style": adamw(self.net.parameters(), settings.lr, 0.0, 0.99)}
+        self.judge = StyleJudge(device, settings.vgg)
+        more = settings.views if settings.encoder else 0
+        self.supply = Styles(settings.styles, more, seed, self.judge.said)
+
+    def prepare(self) -> None:
+        """Start from the model that is named.
+
+        Raises:
+            UsageError: if it is no style model, or of another width, blocks, bank or code.
+        """
+        if not self.settings.start:
+            if self.net.encoder is not None:
+                numbers = range(min(SETTLING, self.supply.count))
+                self.net.encoder.settle([self.supply.view(n).picture for n in numbers])
+                self.averages["style"].network.load_state_dict(self.net.state_dict())
+            return
+        artefact = open_artefact(resolve(self.settings.start))
+        filled(self.net.painter, artefact, "modulator.network.painter.")
+        with torch.no_grad():
+            (identity,) = artefact.tensors(["styles.identity"]).values()
+            self.net.identity.copy_(torch.from_numpy(identity))
+            encoder = self.net.encoder or StyleEncoder(self.settings.code).to(self.device.torch)
+            filled(encoder, artefact, "encoder.network.")
+            if self.net.codes is not None:
+                for index, code in enumerate(self.net.codes):
+                    code.copy_(encoder(self.supply.view(index).picture)[0])
+        self.averages["style"].network.load_state_dict(self.net.state_dict())
+
+    def step(
+        self, pictures: torch.Tensor, labels: torch.Tensor, progress: float, shown: int
+    ) -> dict[str, float]:
+        """Take one step on style, content, strength and steadiness."""
+        settings, rng = self.settings, seeded(self.device.torch, self.seed, shown)
+        optimiser = self.optimisers["style"]
+        set_rate(optimiser, settings.lr, progress, settings.lr_end, settings.warmup)
+        content = self._patches(flip(pictures, rng), rng)
+        groups = min(settings.groups, len(content))
+        views = self.supply.draw(groups, settings.whole, rng)
+        strength = torch.rand(groups, generator=rng, device=rng.device) / PARTLY
+        strength = strength.clamp(max=1)
+        kernels = self.net.painter(self._codes(self.net, views, strength))
+        made = self._painted(content, kernels)
+        each = torch.arange(len(content), device=rng.device) * groups // len(content)
+        strong = strength[each]
+        said = [self.supply.view(views[i]).said for i in each.tolist()]
+        judged = (slice(None), slice(None), INSIDE, INSIDE)
+        style, kept = self.judge.losses(made[judged], content[judged], said, rng)
+        unsteady = self._unsteady(content, made, kernels, rng)
+        same = (made - content).abs().mean((1, 2, 3))
+        loss = (
+            settings.style * (strong.square() * style).mean()
+            + ((4 - 3 * strong) * kept).mean()
+            + 10 * ((1 - strong).square() * same).mean()
+            + settings.steady * unsteady
+        )
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.net.parameters(), CLIP)
+        optimiser.step()
+        self.averages["style"].update(self.net, len(pictures), shown + len(pictures))
+        full = (strong == 1).float() + 1e-6
+        return {
+            "loss": loss.item(),
+            "style": ((full * style).sum() / full.sum()).item(),
+            "content": ((full * kept).sum() / full.sum()).item(),
+            "steady": unsteady.item(),
+        }
+
+    def preview(self, pictures: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Paint each picture with the next of the paintings."""
+        kernels = self._kernels()
+        return torch.cat(
+            [_shown(x[None], kernels[index % len(kernels)]) for index, x in enumerate(pictures)]
+        )
+
+    def evaluate(self, held: Held) -> dict[str, float]:
+        """Return the losses of style and content on held-out pictures, by the features of `eye`."""
+        pictures = next(iter(held()))[0][:MEASURED]
+        count = len(self.settings.styles)
+        said = [self.supply.view(index % count).said for index in range(len(pictures))]
+        with torch.no_grad():
+            made = self.preview(pictures, torch.zeros(0))
+            style, content = self.judge.by_eye(made, pictures, said)
+        return {"held_style": style.mean().item(), "held_content": content.mean().item()}
+
+    def export(self, draw: Draw, held: Held) -> Exported:
+        """Give the averaged networks, the codes of the paintings and what they look like."""
+        net = cast(Net, portable(self.averages["style"].network))
+        names = list(range(len(self.settings.styles)))
+        with torch.no_grad():
+            codes = self._codes(net, names, torch.ones(len(names)))
+            plain = Plain(net.painter(codes[:1])[0])
+        side = self.facts.size // MULTIPLE * MULTIPLE
+        picture = torch.zeros(2, 3, side, side)
+        graphs = [
+            Graph("modulator", Halved(Modulator(net.painter)), {"code": codes[:1]}, "weights"),
+            Graph(
+                "stylizer",
+                plain,
+                {"picture": picture},
+                "stylized",
+                free=True,
+                multiple=MULTIPLE,
+                outside=True,
+            ),
+        ]
+        if net.encoder is not None:
+            encoder = Halved(net.encoder)
+            graphs.insert(0, Graph("encoder", encoder, {"picture": picture}, "code", free=True))
+        return Exported(
+            graphs,
+            self._thumbnails(draw),
+            radius=radius(self.settings.blocks),
+            side=0,
+            multiple=MULTIPLE,
+            exact=True,
+            styles=_names(self.settings.styles),
+            metrics=self.evaluate(held),
+            tensors={
+                "styles.codes": codes.numpy(),
+                "styles.identity": net.identity.detach().numpy(),
+            },
+        )
+
+    def _codes(self, net: Net, numbers: list[int], strength: torch.Tensor) -> torch.Tensor:
+        """Return the codes [n, D] of views, each as strong as it is told."""
+        if net.codes is not None:
+            full = net.codes[numbers]
+        else:
+            assert net.encoder is not None
+            views = [self.supply.view(n).picture.to(net.identity.device) for n in numbers]
+            with self.device.autocast():
+                full = torch.cat([net.encoder(view) for view in views]).float()
+        return net.identity + strength.to(full.device)[:, None] * (full - net.identity)
+
+    def _painted(self, content: torch.Tensor, kernels: list[Kernels]) -> torch.Tensor:
+        """Paint each share of the batch with its own style."""
+        content = content.contiguous(memory_format=torch.channels_last)
+        shares = content.tensor_split(len(kernels))
+        with self.device.autocast():
+            made = [paint(x, style) for x, style in zip(shares, kernels, strict=True)]
+        return torch.cat(made).float()
+
+    def _unsteady(
+        self,
+        content: torch.Tensor,
+        made: torch.Tensor,
+        kernels: list[Kernels],
+        rng: torch.Generator,
+    ) -> torch.Tensor:
+        """Return how far a moved and noisy picture is painted from the painted one, moved."""
+        per = len(content) // len(kernels)
+        chosen = int(torch.rand(1, generator=rng, device=rng.device) * len(kernels))
+        x, painted = content[chosen * per][None], made[chosen * per][None]
+        grid = motion(x.shape[2], rng)
+        noise = torch.randn(x.shape, generator=rng, device=x.device) * 0.02
+        again = self._painted(moved(x, grid) + noise, [kernels[chosen]])
+        edge = slice(24, -24)
+        return (again - moved(painted, grid))[:, :, edge, edge].square().mean()
+
+    def _patches(self, pictures: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+        """Cut one place out of every picture and reduce it by a random factor."""
+        side, patch = pictures.shape[2], self.settings.patch + 2 * MARGIN
+        place = torch.rand(3, generator=rng, device=pictures.device).tolist()
+        seen = round(patch + (side - patch) * place[0])
+        top, left = (int(share * (side - seen + 1)) for share in place[1:])
+        region = pictures[:, :, top : top + seen, left : left + seen]
+        return F.interpolate(region, (patch, patch), mode="bilinear", antialias=True)
+
+    @torch.no_grad()
+    def _kernels(self) -> list[Kernels]:
+        """Return those of the paintings by the averaged network."""
+        net = cast(Net, self.averages["style"].network)
+        numbers = list(range(len(self.settings.styles)))
+        made: list[Kernels] = net.painter(self._codes(net, numbers, torch.ones(len(numbers))))
+        return made
+
+    def _thumbnails(self, draw: Draw) -> torch.Tensor:
+        """Return a square number of pictures: one picture in each style, then other pictures."""
+        count = len(self.settings.styles)
+        cells = math.ceil(math.sqrt(count + 1)) ** 2
+        pictures, _ = draw(cells - count + 1)
+        shown = [pictures[:1]] * count + list(pictures[1:].split(1))
+        kernels = self._kernels()
+        made = [_shown(x, kernels[index % count]) for index, x in enumerate(shown)]
+        return F.interpolate(torch.cat(made), (CELL, CELL), mode="bicubic", antialias=True)
+
+
+@torch.no_grad()
+def _shown(picture: torch.Tensor, kernels: Kernels) -> torch.Tensor:
+    """Paint [1, 3, H, H] in float32; a rest that is no whole square stays black."""
+    side = picture.shape[2] // MULTIPLE * MULTIPLE
+    made = paint(picture[:, :, :side, :side], kernels).clamp(-1, 1)
+    rest = picture.shape[2] - side
+    return F.pad(made, (0, rest, 0, rest), value=-1)
+
+
+def _pictures(path: Path) -> list[str]:
+    if not path.is_dir():
+        return [str(path)]
+    return sorted(str(file) for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+
+
+def _names(paths: Sequence[str]) -> tuple[str, ...]:
+    """Return what styles are called: the files' names, each another."""
+    names: list[str] = []
+    for path in paths:
+        name = plain_name(Path(path).stem).replace(",", "-")
+        alike = sum(other == name or other.startswith(f"{name}-") for other in names)
+        names.append(f"{name}-{alike + 1}" if name in names else name)
+    return tuple(names)

@@ -1,0 +1,166 @@
+"""What a picture is of, and how it is painted, as convolutional features tell them apart.
+
+Content is the features of deep layers, style the correlations of features at several depths (Gatys,
+Ecker and Bethge 2016, "Image style transfer using convolutional neural networks"). A constant
+feature joins each layer, so that their means are compared as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from volute.nets.extractor import load_extractor
+from volute.nets.vgg import Vgg16
+from volute.training.device import Device
+
+TINY = 1e-4
+EYE_DEPTHS, VGG_DEPTHS = (2, 3), (2,)
+"""Of the features that tell the content."""
+Maps = list[torch.Tensor]
+"""Features [B, C, H, W] from fine to coarse."""
+Features = Callable[[torch.Tensor], Maps]
+"""Gives them for pictures [B, 3, H, W] in [-1, 1]."""
+DEEP = 4
+"""Stages of `eye` that are compared: from full resolution to an eighth."""
+
+
+class StyleJudge:
+    """What compares pictures: `eye`, and VGG16 where a file of it is given.
+
+    Args:
+        device: where it works.
+        path: of VGG16 up to relu3_3, or empty.
+
+    Raises:
+        UsageError: if the file is not that.
+    """
+
+    def __init__(self, device: Device, path: str) -> None:
+        self.device = device
+        self.kinds: list[tuple[Features, tuple[int, ...]]] = [(eye(device), EYE_DEPTHS)]
+        if path:
+            self.kinds.append((vgg(Path(path), device), VGG_DEPTHS))
+
+    @torch.no_grad()
+    def said(self, picture: torch.Tensor) -> list[Maps]:
+        """Return the correlations of a picture [1, 3, H, W], by each kind of features."""
+        picture = picture.to(self.device.torch)
+        return [correlations(self._maps(features, picture)) for features, _ in self.kinds]
+
+    def losses(
+        self,
+        made: torch.Tensor,
+        content: torch.Tensor,
+        said: list[list[Maps]],
+        rng: torch.Generator,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the losses of style and content [B]: the mean of what the features say.
+
+        VGG16 costs ten times as much as `eye`: it looks at a part of some pictures.
+
+        Args:
+            made: [B, 3, H, W] in [-1, 1].
+            content: what it shows, likewise.
+            said: of the style of each.
+            rng: decides which part.
+        """
+        style, kept = self.by_eye(made, content, said)
+        if len(self.kinds) == 1:
+            return style, kept
+        count, side = max(1, len(made) // 4), made.shape[2] * 2 // 3
+        place = torch.rand(3, generator=rng, device=rng.device).tolist()
+        first = int(place[0] * len(made))
+        some = [(first + index * len(made) // count) % len(made) for index in range(count)]
+        top, left = (int(share * (made.shape[2] - side + 1)) for share in place[1:])
+        part = (some, slice(None), slice(top, top + side), slice(left, left + side))
+        more = self._compared(1, made[part], content[part], [said[index] for index in some])
+        index, scale = torch.tensor(some, device=made.device), len(made) / count
+        style, kept = (
+            (one / 2).index_add(0, index, other * scale / 2)
+            for one, other in zip((style, kept), more, strict=True)
+        )
+        return style, kept
+
+    def by_eye(
+        self, made: torch.Tensor, content: torch.Tensor, said: list[list[Maps]]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what `eye` alone says."""
+        return self._compared(0, made, content, said)
+
+    def _compared(
+        self, kind: int, made: torch.Tensor, content: torch.Tensor, said: list[list[Maps]]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        features, depths = self.kinds[kind]
+        with torch.no_grad():
+            real = self._maps(features, content)
+        maps = self._maps(features, made)
+        goal = [torch.cat(depth) for depth in zip(*[one[kind] for one in said], strict=True)]
+        return style_loss(correlations(maps), goal), content_loss(maps, real, depths)
+
+    def _maps(self, features: Features, x_BCHW: torch.Tensor) -> Maps:
+        with self.device.autocast():
+            return features(x_BCHW.contiguous(memory_format=torch.channels_last))
+
+
+def eye(device: Device) -> Features:
+    """Return the features of the shipped extractor: three heads, and the stage at an eighth."""
+    network = device.place(load_extractor())
+
+    def features(x_BCHW: torch.Tensor) -> Maps:
+        maps = network.maps(x_BCHW)
+        return [*network.read(maps), maps[DEEP - 1].float()]
+
+    return features
+
+
+def vgg(path: Path, device: Device) -> Features:
+    """Return the features of VGG16 up to relu3_3.
+
+    Raises:
+        UsageError: if the file is not that.
+    """
+    network = device.place(Vgg16(path))
+    return lambda x_BCHW: [x.float() for x in network(x_BCHW)]
+
+
+def correlations(maps: Maps) -> Maps:
+    """Return the Gram matrices [B, C + 1, C + 1] of features and a constant, for each depth."""
+    made = []
+    for features in maps:
+        flat = features.flatten(2)
+        flat = torch.cat([flat, flat.new_ones(len(flat), 1, flat.shape[2])], 1)
+        made.append(flat @ flat.mT / flat.shape[2])
+    return made
+
+
+def style_loss(made: Maps, style: Maps) -> torch.Tensor:
+    """Return how far correlations lie from those of the style, for each picture [B].
+
+    The length of the difference as a share of that of the style's, not its square: the squares of
+    flat styles are fifty times those of rich ones at the beginning, and would drown them.
+    """
+    parts = [
+        ((a - b).square().sum((1, 2)) / b.square().sum((1, 2)) + TINY).sqrt()
+        for a, b in zip(made, style, strict=True)
+    ]
+    return torch.stack(parts).mean(0)
+
+
+def content_loss(made: Maps, content: Maps, depths: tuple[int, ...]) -> torch.Tensor:
+    """Return how far features at some depths lie from those of the content, for each picture [B].
+
+    Each channel is brought to mean 0 and deviation 1 first, so that new colours and contrasts do
+    not count (Liu et al. 2021, "AdaAttN", arXiv:2108.03647).
+    """
+    parts = [
+        (_plain(made[depth]) - _plain(content[depth])).square().mean((1, 2, 3)) for depth in depths
+    ]
+    return torch.stack(parts).mean(0)
+
+
+def _plain(x_BCHW: torch.Tensor) -> torch.Tensor:
+    variance, mean = torch.var_mean(x_BCHW, (2, 3), keepdim=True)
+    return (x_BCHW - mean) * (variance + 1e-3).rsqrt()

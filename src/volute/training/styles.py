@@ -1,0 +1,128 @@
+"""Pictures to learn styles from: paintings whole, parts of them in other colours, textures.
+
+A view is a pure function of the seed and its number. What the loss features say of it is measured
+when it is first used, and kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+
+from volute.data.scenes import texture
+from volute.handles.styles import style_pixels, style_reduced
+
+SIDE = 512
+"""Shorter side in px to which paintings are reduced: strokes are as wide as in pictures of it."""
+PART = 256
+"""Side of a part of a painting, and of a texture."""
+PAINTED = 0.6
+"""Share of views that show a part of a painting; the others show textures."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture of a style."""
+
+    picture: torch.Tensor
+    """[1, 3, H, W] in [-1, 1], as the style encoder takes it."""
+    said: list[list[torch.Tensor]]
+    """What each kind of features says of it."""
+
+
+class Styles:
+    """The supply of views: the paintings, then `more` other ones.
+
+    Args:
+        paths: of the paintings.
+        more: how many views there are beside them.
+        seed: decides what they show.
+        measure: what is kept of a picture [1, 3, H, W] in [-1, 1].
+    """
+
+    def __init__(
+        self,
+        paths: tuple[str, ...],
+        more: int,
+        seed: int,
+        measure: Callable[[torch.Tensor], list[list[torch.Tensor]]],
+    ) -> None:
+        self.paintings = [_short(style_pixels(path, SIDE)) for path in paths]
+        self.seed, self.measure = seed, measure
+        self.count = len(paths) + more
+        self._views: dict[int, View] = {}
+
+    def view(self, index: int) -> View:
+        """Return a view; the first ones are the whole paintings."""
+        if index not in self._views:
+            pixels = self._pixels(index)
+            said = self.measure(_tensor(pixels))
+            self._views[index] = View(_tensor(style_reduced(pixels)), said)
+        return self._views[index]
+
+    def draw(self, count: int, whole: float, rng: torch.Generator) -> list[int]:
+        """Return numbers of views at random, a share of them whole paintings."""
+        first = len(self.paintings)
+        share = whole if self.count > first else 1.0
+        place = torch.rand(2, count, generator=rng, device=rng.device).tolist()
+        return [
+            int(where * first) if kind < share else first + int(where * (self.count - first))
+            for kind, where in zip(*place, strict=True)
+        ]
+
+    def _pixels(self, index: int) -> np.ndarray:
+        if index < len(self.paintings):
+            return self.paintings[index]
+        rng = np.random.default_rng((self.seed, index))
+        if rng.random() >= PAINTED:
+            return texture(rng, PART)
+        return _recoloured(_part(self.paintings[rng.integers(len(self.paintings))], rng), rng)
+
+
+def _short(pixels_HWC: np.ndarray) -> np.ndarray:
+    height, width = pixels_HWC.shape[:2]
+    scale = min(1.0, SIDE / min(height, width))
+    size = round(width * scale), round(height * scale)
+    return np.asarray(Image.fromarray(pixels_HWC).resize(size, Image.Resampling.BICUBIC))
+
+
+def _part(pixels_HWC: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Cut a square of a quarter of the shorter side or more, and bring it to `PART`."""
+    height, width = pixels_HWC.shape[:2]
+    side = int(min(height, width) * rng.uniform(0.4, 1))
+    top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
+    part = Image.fromarray(pixels_HWC[top : top + side, left : left + side])
+    if rng.random() < 0.5:
+        part = part.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    return np.asarray(part.resize((PART, PART), Image.Resampling.BICUBIC))
+
+
+def _recoloured(pixels_HWC: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Half of the time, turn the colours about grey, and change their brightness and contrast."""
+    if rng.random() < 0.3:
+        return pixels_HWC
+    unit = pixels_HWC.astype(np.float32) / 255
+    if rng.random() < 0.5:
+        unit = unit[..., rng.permutation(3)]
+    unit = _turned(unit, rng.uniform(-math.pi, math.pi) * rng.random())
+    unit = (unit - 0.5) * rng.uniform(0.7, 1.3) + 0.5 + rng.uniform(-0.15, 0.15)
+    return np.rint(unit.clip(0, 1) * 255).astype(np.uint8)
+
+
+def _turned(unit_HWC: np.ndarray, angle: float) -> np.ndarray:
+    """Turn colours about the grey axis by Rodrigues' formula."""
+    axis = np.full(3, 1 / math.sqrt(3), np.float32)
+    cross = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]], np.float32) / math.sqrt(3)
+    eye, outer = np.eye(3, dtype=np.float32), np.outer(axis, axis)
+    matrix = math.cos(angle) * eye + math.sin(angle) * cross + (1 - math.cos(angle)) * outer
+    return unit_HWC @ matrix.T
+
+
+def _tensor(pixels_HWC: np.ndarray) -> torch.Tensor:
+    unit = torch.from_numpy(np.array(pixels_HWC)).permute(2, 0, 1)[None].float()
+    return unit / 127.5 - 1

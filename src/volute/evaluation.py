@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from volute.config import Config, merged
-from volute.data import DataSettings, common_side, open_dataset
+from volute.data import DataSettings, common_side, is_scenes, open_dataset
 from volute.errors import UsageError, VoluteError, import_trained
 from volute.events import Emit, Note, Progress, silent
 from volute.handles import load_sampler
@@ -202,7 +202,7 @@ def run_source(model: str | Path) -> Path | None:
     if not (Path(model) / "config.toml").is_file():
         return None
     source = Path(Run(Path(model)).config.source)
-    return source if source.exists() else None
+    return source if source.exists() or is_scenes(source) else None
 
 
 def open_like(

@@ -38,7 +38,8 @@ def open_source(path: Path, labels: bool = True, side: int | None = None) -> Sou
         if is_scenes(path):
             return Scenes(side or SIDE)
         if not path.exists():
-            raise DataError(f"{path} does not exist", "Give a folder of pictures, zip, tar or npz.")
+            hint = "Give a folder of pictures, zip, tar or npz, or the word: scenes"
+            raise DataError(f"{path} does not exist", hint)
         if not path.is_file():
             raise DataError(f"{path} is neither a folder nor a file")
         if zipfile.is_zipfile(path):

@@ -89,13 +89,13 @@ class StyleSettings(Config):
     """Styles in a batch."""
     patch: int = Field(128, ge=32, le=1024)
     """Side of what is judged while learning, in px."""
-    lr: float = Field(1.5e-3, gt=0)
+    lr: float = Field(6e-4, gt=0)
     lr_end: float = Field(0.01, gt=0, le=1)
     warmup: float = Field(0.01, gt=0, lt=1)
     """Share of the budget over which the learning rate rises."""
     style: float = Field(10.0, ge=0)
     """Weight of the style beside the content."""
-    steady: float = Field(30.0, ge=0)
+    steady: float = Field(10.0, ge=0)
     """Weight of the difference between what is painted, moved, and what is moved, painted."""
     vgg: Teacher = ""
     """VGG16 up to relu3_3, as safetensors with torchvision's names: a second opinion."""

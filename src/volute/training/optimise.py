@@ -26,6 +26,7 @@ from volute.errors import UsageError
 from volute.events import Emit, Progress, silent
 from volute.nets.extractor import load_extractor
 from volute.nets.vgg import Vgg16
+from volute.training.goal import CONTENT_DEPTH, Features, Goal
 from volute.training.recipe import seeded
 
 LEVELS = (0.25, 0.5, 1.0)
@@ -33,22 +34,11 @@ LEVELS = (0.25, 0.5, 1.0)
 STEPS = 180
 SMALLEST = 32
 """Shortest side in px of what is optimised, and of a style."""
-CONTENT, COLOURS, BANDS = 0.3, 1.0, 0.3
-"""Weights of the content, the colours and the bands, beside a weight of 1 for the style."""
-CONTENT_DEPTH = 3
-"""Content is read from this map, or from the deepest if there are fewer."""
-FAINT = 0.03
-"""Deviation of colours in [-1, 1] under which their error is no longer relative."""
 NOISE = 0.1
 """Deviation of what is added to the content at the start: flat areas have no gradient."""
 CPU = torch.device("cpu")
 CHUNK, HISTORY = 10, 20
 """Evaluations of the loss between two looks at the clock; steps that L-BFGS remembers."""
-OPPONENT = ((0.299, 0.587, 0.114), (0.5, -0.419, -0.081), (-0.169, -0.331, 0.5))
-"""Luma and two colour differences of BT.601."""
-
-Features = Callable[[torch.Tensor], list[torch.Tensor]]
-"""Maps a picture [1, 3, H, W] in [-1, 1] to features [1, C, h, w] at several depths."""
 Watch = Callable[[int, dict[str, float], torch.Tensor], bool]
 """Is given the evaluations done, the losses and the picture; says whether to stop."""
 
@@ -87,7 +77,7 @@ def optimise(
     picture = content + NOISE * noise.to(content)
     done = 0
     for index, share in enumerate(LEVELS):
-        goal = _Goal(_scaled(content, share), _scaled(style, share), features, strength)
+        goal = Goal(_scaled(content, share), _scaled(style, share), features, strength)
         picture = F.interpolate(picture, size=goal.size, mode="bicubic", antialias=True)
         until = steps * (index + 1) // len(LEVELS)
         picture, done, stopped = _descend(picture, goal, done, until, watch)
@@ -177,53 +167,8 @@ def features_of(vgg: Path | None = None, device: torch.device = CPU) -> Features
     return features
 
 
-class _Goal:
-    """What a picture should be like at one level; calling it gives the parts of the loss."""
-
-    def __init__(
-        self, content: torch.Tensor, style: torch.Tensor, features: Features, strength: float
-    ) -> None:
-        self.features, self.strength = features, strength
-        self.size = content.shape[-2:]
-        with torch.no_grad():
-            self.content = features(content)[:CONTENT_DEPTH][-1]
-            self.style = [_moments(x) for x in features(style)]
-            colours = _opponent(style)
-            self.mean = colours.mean((2, 3))
-            self.spreads = [_Spread(x) for x in [colours, *_bands(style)]]
-
-    def __call__(self, picture: torch.Tensor) -> dict[str, torch.Tensor]:
-        found = self.features(picture)
-        style = [_relative(_moments(x), y) for x, y in zip(found, self.style, strict=True)]
-        colours = _opponent(picture)
-        spreads = [
-            spread(x) for x, spread in zip([colours, *_bands(picture)], self.spreads, strict=True)
-        ]
-        parts = {
-            "style": torch.stack(style).mean(),
-            "content": _relative(found[:CONTENT_DEPTH][-1], self.content),
-            "colours": (colours.mean((2, 3)) - self.mean).square().sum() + spreads[0],
-            "bands": torch.stack(spreads[1:]).mean(),
-        }
-        outside = (picture.abs() - 1).relu().square().mean()
-        styled = parts["style"] + COLOURS * parts["colours"] + BANDS * parts["bands"]
-        return {"loss": self.strength * styled + CONTENT * parts["content"] + outside} | parts
-
-
-class _Spread:
-    """The covariances of a style's colours; calling it gives how far those of others are."""
-
-    def __init__(self, style_BCHW: torch.Tensor) -> None:
-        self.wanted = _covariances(style_BCHW)
-        deviations = self.wanted.diagonal().sqrt() + FAINT
-        self.scale = deviations[:, None] * deviations
-
-    def __call__(self, x_BCHW: torch.Tensor) -> torch.Tensor:
-        return ((_covariances(x_BCHW) - self.wanted) / self.scale).square().mean()
-
-
 def _descend(
-    start: torch.Tensor, goal: _Goal, done: int, until: int, watch: Watch
+    start: torch.Tensor, goal: Goal, done: int, until: int, watch: Watch
 ) -> tuple[torch.Tensor, int, bool]:
     """Return the picture after evaluation `until`, how many were done, and whether to stop."""
     picture = start.detach().clone().requires_grad_(True)
@@ -266,38 +211,6 @@ def _check(content: torch.Tensor, style: torch.Tensor, strength: float, steps: i
         if min(height, width) < SMALLEST:
             hint = f"Give {SMALLEST} px a side or more."
             raise UsageError(f"the {name} of {width} x {height} px is too small", hint)
-
-
-def _moments(x_BCHW: torch.Tensor) -> torch.Tensor:
-    """Return the covariances of channels and their means, [C, C + 1]."""
-    return torch.cat([_covariances(x_BCHW), x_BCHW[0].mean((1, 2))[:, None]], 1)
-
-
-def _covariances(x_BCHW: torch.Tensor) -> torch.Tensor:
-    """Return those of channels, [C, C]."""
-    flat = x_BCHW[0].flatten(1)
-    flat = flat - flat.mean(1, keepdim=True)
-    return flat @ flat.T / flat.shape[1]
-
-
-def _relative(made: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    return (made - wanted).square().sum() / (wanted.square().sum() + 1e-6)
-
-
-def _opponent(x_BCHW: torch.Tensor) -> torch.Tensor:
-    """Map RGB to luma and two colour differences."""
-    return torch.einsum("oc,bchw->bohw", torch.tensor(OPPONENT).to(x_BCHW), x_BCHW)
-
-
-def _bands(x_BCHW: torch.Tensor) -> list[torch.Tensor]:
-    """Return differences of neighbours, in luma and colour, at full and half resolution."""
-    x = _opponent(x_BCHW)
-    found = []
-    for _ in range(2):
-        found += [x[..., 1:] - x[..., :-1], x[..., 1:, :] - x[..., :-1, :]]
-        found += [x[..., 1:, 1:] - x[..., :-1, :-1], x[..., 1:, :-1] - x[..., :-1, 1:]]
-        x = F.avg_pool2d(x, 2)
-    return found
 
 
 def _scaled(x_BCHW: torch.Tensor, share: float) -> torch.Tensor:

@@ -168,7 +168,10 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--painting", type=Path, help="that style")
     parser.add_argument("--sheet", type=Path, help="a folder for the contact sheets")
     parser.add_argument("--vgg", action="store_true", help="optimise the sheet on VGG16")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.own and not options.painting:
+        parser.error("--own needs --painting")
+    return options
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from style_losses import DATA, HERE, SIDE, Make, paintings, photos
+from volute.training import goal, optimise
 from volute.training.optimise import STEPS, optimise_picture
 
 CELL, GAP, LIMIT = 160, 4, 600_000
@@ -46,7 +47,7 @@ def optimised(vgg: bool) -> Make:
     weights = DATA / "perceptual" / "vgg16_relu3_3.safetensors" if vgg else None
 
     def make(content: np.ndarray, style: np.ndarray) -> np.ndarray:
-        path = KEPT / f"{key(content)}-{key(style)}-{'vgg' if vgg else 'eye'}-{STEPS}.png"
+        path = KEPT / f"{key(content)}-{key(style)}-{'vgg' if vgg else 'eye'}-{way()}.png"
         if not path.exists():
             side = max(content.shape)
             made = optimise_picture(content, style, side=side, steps=STEPS, vgg=weights)
@@ -55,6 +56,12 @@ def optimised(vgg: bool) -> Make:
         return np.asarray(Image.open(path))
 
     return make
+
+
+def way() -> str:
+    """Return what tells this way of optimising from others."""
+    files = [Path(module.__file__ or "") for module in (goal, optimise)]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:8]
 
 
 def key(picture: np.ndarray) -> str:

@@ -14,7 +14,7 @@ from PIL import Image
 import volute
 from volute.evaluation import open_source
 from volute.events import silent
-from volute.handles import Upscaler
+from volute.handles import Stylizer, Upscaler
 from volute.handles.pictures import enlarged, grid
 from volute.handles.sampling import Sampler
 from volute.visualize.network import open_network
@@ -23,6 +23,8 @@ from volute.visualize.sheets import stages
 HERE = Path(__file__).parent / "pictures"
 DATA = Path(os.environ.get("VOLUTE_DATA", HERE.parents[2] / "shared" / "data"))
 PHOTO = "budgie-oakland-zoo-otters.jpg"
+PAINTED = "budgie-roman-colosseum.jpg"
+COLUMNS, CELL = 4, 224
 PAINTING = "picabia_udnie_1913.jpg"
 PART = (480, 480, 736, 736)
 """Left, top, right and bottom in px."""
@@ -87,8 +89,23 @@ def enlarging() -> None:
     beside(made).save(HERE / "enlarged.png", optimize=True)
 
 
+def painting() -> None:
+    """Write a photograph as `painter` paints it in each of its styles."""
+    model = volute.load("painter")
+    assert isinstance(model, Stylizer)
+    with Image.open(DATA / "photos" / PAINTED) as photo:
+        side = min(photo.size)
+        square = photo.convert("RGB").crop((0, 0, side, side)).resize((512, 512))
+    made = [model.stylize(square, style=name) for name in model.styles]
+    page = Image.new("RGB", (COLUMNS * CELL, -(-len(made) // COLUMNS) * CELL), "white")
+    for index, picture in enumerate(made):
+        cell = picture.resize((CELL, CELL), Image.Resampling.LANCZOS)
+        page.paste(cell, (index % COLUMNS * CELL, index // COLUMNS * CELL))
+    page.save(HERE / "painted.jpg", quality=88, optimize=True)
+
+
 def main() -> None:
-    """Write one grid for each model, the strip that heads the README, features, enlargements."""
+    """Write one grid for each model, the README's strip, features, enlargements, paintings."""
     HERE.mkdir(exist_ok=True)
     handles = {name: volute.load(name) for name in volute.models()}
     makers = {name: made for name, made in handles.items() if isinstance(made, Sampler)}
@@ -99,6 +116,8 @@ def main() -> None:
     beside(sheets).save(HERE / "shipped.png", optimize=True)
     features()
     enlarging()
+    if "painter" in handles:
+        painting()
 
 
 if __name__ == "__main__":

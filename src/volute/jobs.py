@@ -107,7 +107,7 @@ def train(
             "precision": chosen.precision,
             "threads": chosen.threads,
             "hardware": chosen.say(),
-            "data_key": dataset.key,
+            "data_key": dataset.key + recipes.examples_key(kind, values),
         }
     )
     recipe = _recipe(config, dataset, chosen)
@@ -230,7 +230,8 @@ def _budget(config: RunConfig, counters: checkpoint.Counters) -> str:
 def _same_data(run: Run, config: RunConfig, emit: Emit) -> Dataset:
     """Open the data of a run, and make sure that they are those it began with."""
     dataset = data.open_dataset(Path(config.source), config.data, config.size, emit)
-    if config.data_key not in ("", dataset.key):
+    key = dataset.key + recipes.examples_key(config.kind, config.settings)
+    if config.data_key not in ("", key):
         raise DataError(
             f"the pictures in {config.source} have changed since {run.path} began",
             "Put them back as they were, or start a new run on them: volute train ...",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from make_artefact import make_gan, make_vae
+from make_artefact import make_gan, make_upscaler, make_vae
 from running import Command
 
 
@@ -47,3 +47,10 @@ def test_no_such_model(command: Command) -> None:
     result = command("info", "tiny")
     assert result.code == 2
     assert "there is no model tiny" in result.err
+
+
+def test_a_model_of_any_size_says_so(command: Command, tmp_path: Path) -> None:
+    make_upscaler(tmp_path / "zoo" / "tiny-up", 1)
+    (line,) = (line for line in command("models").out.splitlines() if "upscale" in line)
+    assert "  any  " in line
+    assert "0 px" not in line

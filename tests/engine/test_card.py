@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import ast
+import shlex
 from pathlib import Path
 
 from PIL import Image
 
 from make_artefact import config
-from volute.engine.artefact import write_artefact
+from volute.engine.artefact import ArtefactConfig, write_artefact
 from volute.engine.card import card_text, facts
 
 
@@ -46,3 +48,20 @@ def test_a_card_without_pictures_or_measures() -> None:
 def test_facts_leave_out_what_is_not_there() -> None:
     assert "classes" not in facts(config("gan"))
     assert facts(config("vae"))["latent"] == "16"
+
+
+def test_names_of_styles_survive_the_shell_and_python() -> None:
+    name = """van "G's" $HOME"""
+    about = config("gan").model_dump()
+    descriptor = about["descriptor"] | {"kind": "style", "channels": 3, "size": 0, "radius": 8}
+    values = {"descriptor": descriptor, "styles": [name], "latent": 0, "name": "my painter"}
+    card = card_text(ArtefactConfig.make({**about, **values}), {}, {}, pictured=False)
+    commands = [line for line in card.splitlines() if line.startswith("volute stylize")]
+    assert len(commands) == 2
+    for command in commands:
+        words = shlex.split(command)
+        assert words[words.index("--style") + 1] == name
+        assert words[words.index("--model") + 1] == "my painter"
+    call = next(line for line in card.splitlines() if line.startswith("result = model.stylize"))
+    assert ast.literal_eval(call.split("style=", 1)[1].rstrip(")")) == name
+    assert 'volute.load("my painter")' in card

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from volute.engine.live import SIDES, Live, Pace, Shown
+from volute.engine.live import Live, Shown
+from volute.engine.pace import SIDES, Pace
 from volute.errors import DataError, UsageError
 
 HEIGHT, WIDTH = 720, 1280
@@ -347,3 +348,38 @@ def test_a_stream_keeps_the_rate_by_its_size() -> None:
     assert sides[249] == 512
     camera.wanted.release()
     stream.close()
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["waiting", "before it begins"])
+def test_any_thread_may_stop_a_stream(waits: bool) -> None:
+    camera, live, ended = Camera(itertools.repeat(frame(0))), Live(np.copy), threading.Event()
+    stream, begun, seen = live.stream(camera), threading.Event(), []
+
+    def watch() -> None:
+        for shown in stream:
+            seen.append(shown)
+            begun.set()
+        ended.set()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    if waits:
+        watcher.start()
+        camera.wanted.release()
+        assert begun.wait(20)
+        live.stop()
+    else:
+        live.stop()
+        watcher.start()
+    assert ended.wait(20), "it waits for the camera for ever"
+    assert len(seen) == waits
+    live.stop()
+    assert list(live.stream([frame(1)])) == []
+    camera.wanted.release(2)
+    assert camera.closed.wait(20)
+
+
+def test_without_a_process_frames_stay_as_they_are() -> None:
+    odd = np.random.default_rng(0).integers(0, 256, (101, 333, 3), np.uint8)
+    (shown,) = Live(None, sides=(128,)).stream([odd])
+    assert np.array_equal(shown.frame, odd)
+    assert shown.side == 333

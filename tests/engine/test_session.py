@@ -1,9 +1,15 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper
 
@@ -102,3 +108,49 @@ def test_the_session_is_made_on_the_first_run(tmp_path: Path) -> None:
     with pytest.raises(VoluteError):
         session.run({})
     assert 1 <= physical_cores() <= (os.cpu_count() or 1)
+
+
+def graph_of(folder: Path, node: onnx.NodeProto, output: onnx.ValueInfoProto) -> Session:
+    """A graph without inputs."""
+    opsets = [helper.make_opsetid("", 20)]
+    model = helper.make_model(
+        helper.make_graph([node], "odd", [], [output]), opset_imports=opsets, ir_version=10
+    )
+    (folder / "odd.onnx").write_bytes(model.SerializeToString())
+    return Session(folder / "odd.onnx", threads=1)
+
+
+def test_what_is_no_array_of_numbers_is_refused(tmp_path: Path) -> None:
+    sequence = graph_of(
+        tmp_path,
+        helper.make_node("SequenceEmpty", [], ["y"], dtype=TensorProto.FLOAT),
+        helper.make_tensor_sequence_value_info("y", TensorProto.FLOAT, None),
+    )
+    with pytest.raises(VoluteError, match="gave a list, not an array of numbers"):
+        sequence.run({})
+    texts = graph_of(
+        tmp_path,
+        helper.make_node("Constant", [], ["y"], value_strings=["a", "b"]),
+        helper.make_tensor_value_info("y", TensorProto.STRING, [2]),
+    )
+    with pytest.raises(VoluteError, match="gave texts, not an array of numbers"):
+        texts.run({})
+
+
+def test_many_threads_load_a_graph_once(tmp_path: Path) -> None:
+    session = Session(make_gan(tmp_path / "gan").graph("generator"), threads=1)
+    load, loaded, both = session._load, [], threading.Barrier(2)
+
+    def slow() -> Any:
+        loaded.append(1)
+        time.sleep(0.05)
+        return load()
+
+    def ask(number: int) -> Any:
+        both.wait(20)
+        return session.shape("latent")
+
+    with patch.object(session, "_load", slow), ThreadPoolExecutor(2) as pool:
+        shapes = list(pool.map(ask, range(2)))
+    assert shapes[0] == shapes[1] != []
+    assert len(loaded) == 1

@@ -137,13 +137,46 @@ def test_a_cut_and_another_size_start_anew() -> None:
 
 
 def test_each_part_is_held_by_its_own_change() -> None:
-    steady, still = Steady(), scene(2, 33, 51)
+    steady, still = Steady(), scene(2, 33, 151)
     steady(still, np.zeros_like(still))
     frame = still.copy()
-    frame[:, 26:] = np.where(still[:, 26:] > 128, still[:, 26:] - 9, still[:, 26:] + 9)
+    frame[:, 126:] = np.where(still[:, 126:] > 128, still[:, 126:] - 9, still[:, 126:] + 9)
     result = steady(frame, np.full_like(still, 100))
-    assert (result[:, 26:] == 100).all()
-    assert (result[:, :22] == 10).all()
+    assert (result[:, 126:] == 100).all()
+    assert (result[:, 80:] == 100).all()  # beside what moves too
+    assert (result[:, :60] == 10).all()
+
+
+def blurred(frame: np.ndarray) -> np.ndarray:
+    """A network that sees 45 pixels around, all alike."""
+    planes = frame.astype(np.float64)
+    for axis in (0, 1):
+        ends = [(45, 45) if side == axis else (0, 0) for side in range(3)]
+        sums = np.cumsum(np.pad(planes, ends), axis)
+        length = planes.shape[axis]
+        planes = np.take(sums, range(90, 90 + length), axis) - np.take(sums, range(length), axis)
+        planes /= 90
+    return (6 * planes).astype(np.int64).astype(np.uint8)  # one level in six starts anew at 0
+
+
+def test_paint_beside_what_moves_is_new() -> None:
+    steady, still = Steady(), scene(5, 160, 320)
+    for left in range(20, 200, 6):
+        frame = still.copy()
+        frame[60:100, left : left + 40] = (230, 60, 20)
+        made = blurred(frame)
+        wrong = np.abs(steady(frame, made).astype(int) - made)
+        near = wrong[30:130, max(left - 36, 0) : left + 70]
+        assert near.max() == 0
+
+
+def test_noise_opens_nothing_around_it() -> None:
+    rng, steady = np.random.default_rng(0), Steady()
+    still = np.full((128, 128, 1), 100, np.uint8)
+    for _ in range(20):
+        source = noisy(still, rng)
+        shown = steady(source, source)
+    assert np.abs(shown - 100.0).mean() < 0.7
 
 
 @settings(max_examples=30, deadline=None)

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from volute.engine import planes
-from volute.engine.stylize import SMALL, Restyler
-from volute.errors import DataError, UsageError
+from volute.engine.stylize import SMALL, Restyler, untouched
+from volute.errors import UsageError
 from volute.media.raster import ArrayCanvas, ArrayRaster, Levels
 
 RADIUS = MULTIPLE = 8
@@ -146,10 +146,20 @@ def test_hidden_colours_count_for_nothing_and_leave_no_rim() -> None:
 def test_the_colour_of_the_picture_can_be_kept() -> None:
     array = (numbers(np.random.default_rng(4), (3, 32, 32), np.float32) + 2) / 5
     made, kept = restyled(array), restyled(array, keep_colour=True)
+    inside = ((kept > 0) & (kept < 1)).all(0)
+    assert inside.mean() > 0.3
     for one, other, same in ((kept, made, 0), (kept, array, 1)):
         a, b = planes.to_luma(one)[same], planes.to_luma(other)[same]
-        np.testing.assert_allclose(a, b, atol=1e-5)
+        np.testing.assert_allclose(a[:, inside], b[:, inside], atol=1e-5)
     assert np.abs(kept - made).max() > 0.05
+
+
+def test_a_kept_colour_stays_between_black_and_white() -> None:
+    array = np.zeros((3, 16, 16), np.float32)
+    array[0] = 1
+    kept = restyled(array, keep_colour=True)
+    assert kept.min() >= 0
+    assert kept.max() <= 1
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
@@ -187,11 +197,23 @@ def test_what_is_not_valid_does_not_leak() -> None:
     assert np.isnan(made[~valid]).all()
 
 
+@pytest.mark.parametrize("strength", [0, 1])
+def test_what_is_not_valid_is_written_as_it_was(strength: int) -> None:
+    array = np.full((1, 24, 24), 0.5, np.float32)
+    array[0, 3:6, 2] = np.inf, -np.inf, np.nan
+    made, source = np.zeros_like(array), raster(array, np.isfinite(array))
+    if strength:
+        Restyler(network, network, RADIUS, MULTIPLE, 1).run(source, ArrayCanvas(made), SMALL)
+    else:
+        untouched(source, ArrayCanvas(made), 100)
+    np.testing.assert_array_equal(made[0, 3:6, 2], array[0, 3:6, 2])
+
+
 @pytest.mark.parametrize(("bands", "rgb", "alpha"), [(5, True, False), (3, False, False)])
 def test_other_bands_are_refused(bands: int, rgb: bool, alpha: bool) -> None:
     array = np.zeros((bands, 8, 8), np.uint8)
     odd = ArrayRaster(array, levels(np.uint8), rgb=rgb, alpha=alpha)
-    with pytest.raises(DataError, match=f"{bands} bands"):
+    with pytest.raises(UsageError, match=f"{bands} bands"):
         Restyler(network, network, 8, 8, 1).run(odd, ArrayCanvas(array), SMALL)
 
 

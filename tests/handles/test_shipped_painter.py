@@ -24,6 +24,7 @@ STYLES = {
 }  # fmt: skip
 STYLE, CONTENT = 0.62, 0.75
 """The most that it may lose, with some room."""
+pytestmark = pytest.mark.skipif("painter" not in zoo.shipped(), reason="painter is not shipped yet")
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"no data in {DATA}: set VOLUTE_DATA")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -46,15 +48,18 @@ def test_a_still_that_rustles_is_held(model: Stylizer) -> None:
     rng = np.random.default_rng(1)
     still = rng.integers(60, 190, (12, 12, 3)).repeat(8, 0).repeat(8, 1)
 
-    def camera() -> Iterator[np.ndarray]:
-        for _ in range(2):
-            yield np.rint(still + rng.normal(0, 2, still.shape)).astype(np.uint8)
+    seen = threading.Event()
 
-    for _ in range(20):  # until no frame was dropped
-        shown = list(model.stream(camera(), style="wave"))
-        if len(shown) == 2:
-            break
-    first, second = (one.frame.astype(float) for one in shown)
+    def camera() -> Iterator[np.ndarray]:
+        yield np.rint(still + rng.normal(0, 2, still.shape)).astype(np.uint8)
+        assert seen.wait(20)
+        yield np.rint(still + rng.normal(0, 2, still.shape)).astype(np.uint8)
+
+    shown = []
+    for one in model.stream(camera(), style="wave"):
+        shown.append(one.frame.astype(float))
+        seen.set()
+    first, second = shown
     alone = model.stylize(next(camera()), style="wave").astype(float)
     assert np.abs(second - first).mean() < 0.5 * np.abs(alone - first).mean()
 
@@ -62,10 +67,43 @@ def test_a_still_that_rustles_is_held(model: Stylizer) -> None:
 def test_errors_reach_who_watches(model: Stylizer) -> None:
     with pytest.raises(DataError):
         list(model.stream([np.zeros((4, 4), np.float32)], style="wave"))
-    with pytest.raises(UsageError, match="strength = 2"):
-        list(model.stream(frames(1), style="wave", strength=2))
+    with pytest.raises(UsageError, match="strength = 2"):  # at once, not at the first frame
+        model.stream(frames(1), style="wave", strength=2)
     with pytest.raises(UsageError, match="no style"):
-        list(model.stream(frames(1), style="nothing-like-it"))
+        model.stream(frames(1), style="nothing-like-it")
+    with pytest.raises(UsageError, match="no frame rate"):
+        model.stream(frames(1), style="wave", fps=0)
+
+
+def test_no_strength_shows_frames_as_they_are(model: Stylizer) -> None:
+    odd = np.random.default_rng(3).integers(0, 256, (331, 517, 3), np.uint8)
+    (shown,) = model.stream([odd], style="wave", strength=0)
+    assert np.array_equal(shown.frame, odd)
+
+
+def test_what_paints_is_made_once_for_a_stream(model: Stylizer) -> None:
+    with patch.object(Stylizer, "_runner", autospec=True, side_effect=Stylizer._runner) as made:
+        assert list(model.stream(frames(5), style="wave"))
+    assert made.call_count == 1
+
+
+def test_another_thread_may_stop_a_stream(model: Stylizer) -> None:
+    live, begun, ended, unplugged = model.live(style="wave"), *(threading.Event() for _ in "abc")
+
+    def camera() -> Iterator[np.ndarray]:
+        yield from frames(1)
+        unplugged.wait(20)
+
+    def watch() -> None:
+        for _ in live.stream(camera()):
+            begun.set()
+        ended.set()
+
+    threading.Thread(target=watch, daemon=True).start()
+    assert begun.wait(20)
+    live.stop()
+    assert ended.wait(10)
+    unplugged.set()
 
 
 def test_a_still_film_is_held_and_a_cut_shows_at_once(model: Stylizer, tmp_path: Path) -> None:

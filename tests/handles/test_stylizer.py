@@ -24,7 +24,7 @@ from make_stylizer import CELL, STYLES, changed, shared_stylizer
 from volute.engine.session import Session
 from volute.errors import DataError, UsageError, VoluteError
 from volute.handles import Stylizer
-from volute.handles.styles import style_pixels, style_reduced
+from volute.handles.styles import STYLE_SIDE, Style, style_pixels, style_reduced
 
 
 @pytest.fixture(scope="module")
@@ -122,9 +122,9 @@ def test_strength_goes_from_nothing_to_all(model: Stylizer) -> None:
     assert made[0] is not array
     steps = [difference(made[-1], one) for one in made[1:]]
     assert steps[0] > steps[1] > steps[2] > steps[3] == 0
-    for strength in (-0.1, 1.1, float("nan")):
+    for strength in (-0.1, 1.1, float("nan"), "0.5", None, 1j):
         with pytest.raises(UsageError, match="not between 0 and 1"):
-            model.stylize(array, style="wave", strength=strength)
+            model.stylize(array, style="wave", strength=strength)  # type: ignore[call-overload]
 
 
 def test_a_style_is_a_name_a_picture_or_a_mix(model: Stylizer, tmp_path: Path) -> None:
@@ -165,8 +165,8 @@ def test_a_stored_name_goes_before_a_file_and_a_file_before_a_mix(
     [
         ("wav", "Did you mean wave"),
         ("nothing-like-it", "It knows: wave, monet"),
-        ("wave:0.5,moon:0.5", "no style moon"),
-        ("", "no style"),
+        ("wave:0.5,moon:0.5", "no style 'moon'"),
+        ("", "Is a variable of the shell empty?"),
         ("x" * 5000, "no style"),
         ("a\0b", "no style"),
         ("wave:-1,monet:2", "weights -1, 2"),
@@ -175,6 +175,15 @@ def test_a_stored_name_goes_before_a_file_and_a_file_before_a_mix(
         ("wave:nan", "weights nan"),
         ({}, "weights none"),
         ({"wave": -1.0}, "weights -1"),
+        ({"wave": "x"}, "weights 'x'"),
+        ({"wave": "0.5"}, "weights '0.5'"),
+        ({"wave": None}, "weights None"),
+        ({"wave": float("nan")}, "weights nan"),
+        ({"wave": 10**400}, "weights 1000"),
+        ({"wave": 1j}, "weights 1j"),
+        (Style(np.full(8, np.nan, np.float32), "odd"), "'odd' has numbers that are none"),
+        (Style(np.zeros(9, np.float32), "odd"), "of another model"),
+        (Style(np.full(8, "x"), "odd"), "of another model"),
         (np.zeros((2, 40, 40, 3), np.uint8), "one picture"),
         (np.zeros((40, 40, 3), np.int32), "is no picture"),
     ],
@@ -243,8 +252,8 @@ def test_large_pictures_of_styles_are_refused_or_reduced_while_read(
     large.save(tmp_path / "c.jpg")
     large.save(tmp_path / "d.png", compress_level=0)
     jpeg, png = (style_pixels(tmp_path / name) for name in ("c.jpg", "d.png"))
-    assert 768 <= min(jpeg.shape[:2]) < 2 * 768
-    assert 768 <= min(png.shape[:2]) < 2 * 768
+    for pixels in (jpeg, png):
+        assert 2 * STYLE_SIDE <= min(pixels.shape[:2]) < 4 * STYLE_SIDE
     assert (
         difference(model.style(tmp_path / "c.jpg").code, model.style(tmp_path / "d.png").code)
         < 0.02
@@ -258,6 +267,20 @@ def test_broken_pictures_of_styles(model: Stylizer, tmp_path: Path, content: byt
         with pytest.raises(DataError) as caught:
             model.style(path)
         assert "\n" not in caught.value.what
+
+
+def test_names_that_are_no_file(model: Stylizer, tmp_path: Path) -> None:
+    for folder in (tmp_path, str(tmp_path)):
+        with pytest.raises(DataError, match="is a folder") as caught:
+            model.style(folder)
+        assert caught.value.hint == "Name one picture in it."
+    for mask in (tmp_path / "no.png", tmp_path):
+        with pytest.raises(DataError) as caught:
+            model.stylize(picture(8, 8), style="wave", mask=mask)
+        assert caught.value.hint == "Check the name."
+    with pytest.raises(DataError, match=r"no\.png: No such file") as caught:
+        model.style(tmp_path / "no.png")
+    assert caught.value.hint == "Check the name."
 
 
 def test_a_style_is_read_once_for_the_same_contents(model: Stylizer, tmp_path: Path) -> None:
@@ -303,12 +326,16 @@ def test_thumbnails_are_cells_of_the_samples(model: Stylizer, folder: Path, tmp_
         image = model.thumbnail(name)
         assert image.size == (CELL, CELL)
         assert (np.asarray(image) == colour).all()
-    with pytest.raises(UsageError, match="no style moon"):
+    with pytest.raises(UsageError, match="no style 'moon'"):
         model.thumbnail("moon")
     other = shutil.copytree(folder, tmp_path / "other")
     Image.new("RGB", (100, 100)).save(other / "samples.png")
     with pytest.raises(VoluteError, match="no grid of 2 x 2 cells"):
         opened(other).thumbnail("wave")
+    (other / "samples.png").unlink()
+    with pytest.raises(VoluteError, match=r"no thumbnails: .*samples\.png: No such file") as caught:
+        opened(other).thumbnail("wave")
+    assert "Copy the whole folder again" in caught.value.hint
 
 
 def test_masks_of_every_kind(model: Stylizer, tmp_path: Path) -> None:
@@ -332,7 +359,7 @@ def test_masks_of_every_kind(model: Stylizer, tmp_path: Path) -> None:
 def test_what_is_no_picture_is_refused(model: Stylizer, array: np.ndarray) -> None:
     with pytest.raises(UsageError, match="is no picture"):
         model.stylize(array, style="wave")
-    with pytest.raises(DataError, match="5 bands"):
+    with pytest.raises(UsageError, match="5 bands"):
         model.stylize(np.zeros((8, 8, 5), np.uint8), style="wave")
     with pytest.raises(UsageError, match="too little"):
         model.stylize(np.zeros((4, 4)), style="wave", memory=1000)
@@ -372,7 +399,14 @@ def test_damaged_configurations(
 
 @pytest.mark.parametrize(
     ("about", "words"),
-    [({"channels": 1}, "3 channels"), ({"size": 64}, "any size"), ({"radius": 41}, "multiple")],
+    [
+        ({"channels": 1}, "3 channels"),
+        ({"size": 64}, "any size"),
+        ({"scale": 2}, "any size"),
+        ({"radius": 41}, "multiple"),
+        ({"radius": 4104}, "radius = 4104: .* at most 4096 pixels"),
+        ({"radius": 1 << 62}, "at most 4096 pixels"),
+    ],
 )
 def test_descriptors_that_cannot_be(
     folder: Path, tmp_path: Path, about: dict[str, int], words: str
@@ -449,3 +483,41 @@ def test_a_graph_that_makes_another_size_is_told(folder: Path, tmp_path: Path) -
     _hostile(bad, halved)
     with pytest.raises(VoluteError, match=r"made \[1, 3, 8, 8\] of \[1, 3, 16, 16\]"):
         opened(bad).stylize(picture(16, 16), style="wave")
+
+
+@pytest.mark.parametrize("width", ["x", None, -5, 0, 1 << 40, [8], 1e300, float("inf"), True])
+def test_a_width_that_is_none_changes_nothing(folder: Path, tmp_path: Path, width: Any) -> None:
+    array = picture(40, 40)
+    odd = opened(changed(folder, tmp_path / "odd", settings={"width": width}))
+    assert np.array_equal(
+        odd.stylize(array, style="wave"), opened(folder).stylize(array, style="wave")
+    )
+
+
+def _last(op: str, **attributes: Any) -> Callable[[onnx.ModelProto], None]:
+    def change(graph: onnx.ModelProto) -> None:
+        (output,) = graph.graph.output
+        graph.graph.node[-1].output[0] = "full"
+        node = onnx.helper.make_node(op, ["full"], [output.name], **attributes)
+        graph.graph.node.append(node)
+        output.type.tensor_type.elem_type = attributes.get("to", onnx.TensorProto.FLOAT)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_last("Cast", to=onnx.TensorProto.DOUBLE), "made float64 instead of float32"),
+        (_last("Cast", to=onnx.TensorProto.BOOL), "made bool instead of float32"),
+        (_last("Log"), "made numbers that are none"),
+    ],
+)
+def test_a_graph_that_makes_what_is_no_picture_is_told(
+    folder: Path, tmp_path: Path, change: Callable[[onnx.ModelProto], None], words: str
+) -> None:
+    bad = shutil.copytree(folder, tmp_path / "bad")
+    _hostile(bad, change)
+    with pytest.raises(VoluteError, match=words) as caught:
+        opened(bad).stylize(picture(16, 16), style="wave")
+    assert "\n" not in caught.value.what

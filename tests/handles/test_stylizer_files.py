@@ -159,8 +159,9 @@ def test_masks_that_do_not_fit_leave_nothing(model: Stylizer, tmp_path: Path) ->
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     before = sorted(tmp_path.iterdir())
     for name, kind in (("m.png", UsageError), ("broken.png", DataError), ("no.png", DataError)):
-        with pytest.raises(kind):
+        with pytest.raises(kind) as caught:
             stylized(model, tmp_path / "a.png", mask=tmp_path / name)
+        assert (caught.value.hint == "Check the name.") == (name == "no.png")
     assert sorted(tmp_path.iterdir()) == before
 
 
@@ -258,3 +259,51 @@ def test_broken_films_are_one_line_and_leave_nothing(
     assert "\n" not in caught.value.what
     assert "enlarged" not in str(caught.value)
     assert list(tmp_path.iterdir()) == [source]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("channels", [3, 4])
+def test_turned_photographs_are_painted_upright(
+    model: Stylizer, tmp_path: Path, orientation: int, channels: int
+) -> None:
+    exif, source = Image.Exif(), tmp_path / "a.png"
+    exif[ORIENTATION] = orientation
+    Image.fromarray(picture(45, 70, channels)).save(source, exif=exif)
+    out = stylized(model, source)
+    with Image.open(out) as made:
+        assert made.getexif()[ORIENTATION] == orientation
+        assert made.size == (70, 45)
+    shown = volute.handles.pictures.opened(out)[0][0]
+    assert np.array_equal(shown, np.asarray(model.stylize(source, style="wave")))
+
+
+@pytest.mark.parametrize("strength", [0, 0.5])
+def test_floats_that_are_none_stay_what_they_were(
+    model: Stylizer, tmp_path: Path, strength: float
+) -> None:
+    array = picture(24, 32).astype(np.float32) / 255
+    array[3, 4], array[5, 6], array[7, 8] = np.inf, -np.inf, np.nan
+    image = pyvips.Image.new_from_array(array, interpretation="scrgb")
+    image.write_to_file(str(tmp_path / "a.tif"))
+    out = stylized(model, tmp_path / "a.tif", strength=strength)
+    made = pyvips.Image.new_from_file(str(out)).numpy()
+    odd = ~np.isfinite(array)
+    np.testing.assert_array_equal(made[odd], array[odd])
+    assert np.isfinite(made[~odd]).all()
+    assert np.array_equal(made[~odd], array[~odd]) == (strength == 0)
+    np.testing.assert_array_equal(model.stylize(array, style="wave", strength=strength), made)
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [(np.zeros((8, 8, 5), np.uint8), "5 bands"), (np.zeros((8, 8), np.int32), "signed")],
+)
+def test_tiffs_that_are_no_photographs_are_no_maps_either(
+    model: Stylizer, tmp_path: Path, array: np.ndarray, words: str
+) -> None:
+    image = pyvips.Image.new_from_array(array, interpretation="multiband")
+    image.write_to_file(str(tmp_path / "a.tif"))
+    with pytest.raises(UsageError, match=words) as caught:
+        stylized(model, tmp_path / "a.tif")
+    assert "GeoTIFF" not in str(caught.value)
+    assert "\n" not in caught.value.what

@@ -132,3 +132,18 @@ def test_a_number_that_is_none_stays_alone(models: dict[int, Upscaler]) -> None:
     array[10, 10] = np.nan
     made = models[1].upscale(array)
     assert np.isnan(made).sum() == 4
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_file_is_enlarged_the_way_up_it_is_shown(
+    models: dict[int, Upscaler], tmp_path: Path, orientation: int
+) -> None:
+    exif, source, out = Image.Exif(), tmp_path / "a.png", tmp_path / "b.png"
+    exif[274] = orientation
+    Image.fromarray(picture(21, 30)).save(source, exif=exif)
+    models[3].upscale_file(source, out)
+    assert Image.open(out).getexif()[274] == orientation
+    scale = models[3].info.descriptor.scale
+    assert Image.open(out).size == (30 * scale, 21 * scale)
+    shown = volute.handles.pictures.opened(out)[0][0]
+    assert np.array_equal(shown, np.asarray(models[3].upscale(source)))

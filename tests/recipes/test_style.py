@@ -12,10 +12,13 @@ import torch
 from PIL import Image
 
 import volute
-from volute import jobs
-from volute.errors import UsageError, VoluteError
+from volute import jobs, recipes
+from volute.errors import DataError, UsageError
 from volute.handles import Stylizer
+from volute.recipes.style import _shares
+from volute.training.device import Device
 from volute.training.run import Run, read_log
+from volute.training.styles import names
 
 TINY: dict[str, Any] = {
     "width": 8,
@@ -23,7 +26,8 @@ TINY: dict[str, Any] = {
     "bank": 2,
     "code": 8,
     "batch": 4,
-    "patch": 64,
+    "patch": 32,
+    "lr": 2e-3,
     "threads": 1,
     "precision": "float32",
 }
@@ -101,9 +105,15 @@ def test_a_painting_of_ones_own_starts_from_a_model_for_any(run: Run, folder: Pa
     assert model.styles == ("green",)
     picture = np.full((16, 24, 3), 128, np.uint8)
     assert model.stylize(picture, style="green").shape == picture.shape
+    assert str(folder) not in (made.model / "config.json").read_text()
+    again = {**own, "start": str(made.path)}
+    child = train(folder, "child", 0.02, again, preset="own", paintings=[folder / "green.png"])
+    assert child.config.settings["start"] == str(made.path)
     other = {**own, "code": 16}
-    with pytest.raises(VoluteError, match="weights do not fit"):
+    with pytest.raises(UsageError, match=r"has code 8, the new network 16"):
         train(folder, "unlike", 0.1, other, preset="own", paintings=[folder / "green.png"])
+    with pytest.raises(UsageError, match="is of kind upscale, not style"):
+        train(folder, "kind", 0.1, {**own, "start": "photo-x2"}, preset="own")
 
 
 def test_the_model_says_nothing_of_where_it_was_made(run: Run, folder: Path) -> None:
@@ -124,3 +134,46 @@ def test_what_cannot_be_learned_is_refused(folder: Path) -> None:
     with pytest.raises(UsageError, match="learns from colours"):
         train(folder, "grey", 0.1, {**ANY, "data": {"mode": "L"}}, preset="any")
     assert torch.is_grad_enabled()
+
+
+def test_a_run_goes_on_with_the_paintings_it_began_with(folder: Path) -> None:
+    paintings = folder / "changing"
+    paintings.mkdir()
+    stripes((10, 10, 10), 4).save(paintings / "art.png")
+    steps = iter(range(9))
+    made = train(
+        folder, "bound", 0.04, TINY | {"start": ""}, preset="own", paintings=paintings,
+        stop=lambda: next(steps) == 2,
+    )  # fmt: skip
+    stripes((250, 10, 10), 4).save(paintings / "art.png")
+    with pytest.raises(DataError, match="have changed"):
+        jobs.resume(made.path)
+
+
+def test_what_learns_from_one_picture_alone_is_not_measured(folder: Path) -> None:
+    (folder / "one").mkdir()
+    noise = np.random.default_rng(1).integers(0, 256, (320, 320, 3), np.uint8)
+    Image.fromarray(noise).save(folder / "one" / "a.png")
+    settings = {**TINY, "start": "", "content": str(folder / "one"), "steady": 0}
+    made = train(folder, "alone", 0.01, settings, preset="own")
+    assert "held_style" not in made.metrics
+    assert (made.model / "config.json").exists()
+
+
+@pytest.mark.parametrize(("batch", "groups"), [(6, 4), (10, 4), (5, 3), (4, 9)])
+def test_each_picture_is_judged_by_the_style_it_was_painted_in(batch: int, groups: int) -> None:
+    shares = _shares(batch, min(batch, groups))
+    assert shares.bincount().sum() == batch
+    assert shares.tolist() == sorted(shares.tolist())
+    assert shares.bincount().max() - shares.bincount().min() <= 1
+
+
+def test_names_are_of_files_and_never_twice() -> None:
+    assert names(["a-4.png", "a.png", "a-b.png", "z/a.png", "a-4.jpg", "x:y,z.png"]) == (
+        "a-4", "a", "a-b", "a-2", "a-4-2", "x-y-z",
+    )  # fmt: skip
+
+
+def test_a_style_of_ones_own_is_the_preset_everywhere() -> None:
+    gpu = Device(torch.device("cuda"), "bfloat16", 1)
+    assert recipes.default_preset("style", gpu, 256) == "own"

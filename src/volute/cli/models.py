@@ -38,7 +38,7 @@ def models(as_json: AsJson = False) -> None:
         (
             config.name,
             config.descriptor.kind,
-            f"{config.descriptor.size} px",
+            f"{config.descriptor.size} px" if config.descriptor.size else "any",
             str(len(config.classes) or "-"),
             f"{config.descriptor.parameters:,}",
             config.descriptor.training_data,

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from volute.events import Emit
     from volute.handles import Style, Stylizer
 
+MODEL, MEMORY = "painter", "1GB"
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
@@ -27,9 +29,7 @@ def stylize(
         str, typer.Option("--style", help="A picture, a name, or a mix: wave:0.7,monet:0.3")
     ],
     strength: Annotated[float, typer.Option("--strength", help="0 to 1.")] = 1.0,
-    model: Annotated[str, typer.Option("--model", help="Shipped name, run or artefact.")] = (
-        "painter"
-    ),
+    model: Annotated[str, typer.Option("--model", help="Shipped name, run or artefact.")] = MODEL,
     keep_colour: Annotated[
         bool, typer.Option("--keep-colour", help="Keep the colours, paint in light and dark.")
     ] = False,
@@ -44,7 +44,7 @@ def stylize(
         typer.Option("-s", "--set", help="optimise: side=512, steps=180, vgg=FILE"),
     ] = None,
     out: Out = None,
-    memory: Annotated[str, typer.Option("--memory", help="For the process, as 1GB.")] = "1GB",
+    memory: Annotated[str, typer.Option("--memory", help="For the process, as 1GB.")] = MEMORY,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -52,7 +52,7 @@ def stylize(
 
     Size, transparency, depth, profile, EXIF, sound and the times of frames stay; tiles leave no
     trace and memory does not follow the size. Strokes are as wide on large pictures as on small
-    ones. `volute info painter` lists the styles that it knows by name. One file goes to
+    ones. `volute info MODEL` lists the styles that it knows by name. One file goes to
     NAME-STYLE.END or -o; several go into the folder -o, with a ledger: a second run goes on where
     the first stopped. What fails is named, the others are done, and the exit code is 1.
 
@@ -69,6 +69,9 @@ def stylize(
 
     common = {"out": out, "overwrite": overwrite, "as_json": as_json}
     if method != "fast" or set_:
+        if model != MODEL or memory != MEMORY:
+            what = "--model and --memory have no meaning for --method optimise"
+            raise UsageError(what, "Leave them out.")
         _optimise(inputs, style, strength, keep_colour, mask, _slow(method, set_), common)
         return
     handle, room = _stylizer(model), batch.bytes_of(memory)
@@ -111,7 +114,7 @@ def _slow(method: str, pairs: list[str] | None) -> dict[str, Any]:
         raise UsageError("-s sets what --method optimise does", "Add: --method optimise")
     known = {"side": int, "steps": int, "vgg": str}
     for key, value in settings.items():
-        if key not in known or not isinstance(value, known[key]):
+        if key not in known or type(value) is not known[key]:
             raise UsageError(
                 f"-s {key}={value} cannot be", nearest(key, known) or "side, steps, vgg"
             )
@@ -131,6 +134,7 @@ def _optimise(
     from volute.engine.batch import seen
     from volute.errors import import_trained
     from volute.handles.styles import plain_name, style_pixels
+    from volute.media.mask import opened
 
     repaint_file = import_trained("volute.training.repaint", "--method optimise").repaint_file
     if not Path(style).exists():
@@ -139,6 +143,14 @@ def _optimise(
     painting, name = style_pixels(style), plain_name(Path(style).stem)
     vgg = settings.pop("vgg", None)
     settings["vgg"] = Path(vgg) if vgg else None
+    slow = import_trained("volute.training.optimise", "--method optimise")
+    slow.check(settings.get("side", 512), strength, settings.get("steps", 1))
+    slow.features_of(settings["vgg"])
+    if not 0 <= strength <= 1:
+        raise UsageError(f"strength = {strength} is not between 0 and 1")
+    if mask is not None:
+        with opened(mask):
+            pass
 
     def work(source: Path, target: Path, emit: Emit) -> dict[str, Any]:
         how = {"style": painting, "strength": strength, "keep_colour": keep_colour, "mask": mask}
@@ -153,11 +165,15 @@ def _optimise(
 
 def _stylizer(ref: str) -> Stylizer:
     from volute.handles import Stylizer, load
+    from volute.zoo import shipped
 
+    if ref == MODEL and MODEL not in shipped() and not Path(ref).exists():
+        what = "no style network comes with the package yet"
+        raise UsageError(what, "Train one with volute train style PAINTING, and add --model RUN.")
     handle = load(ref)
     if not isinstance(handle, Stylizer):
         what = f"{handle.info.name} cannot stylize: it is of kind {handle.info.descriptor.kind}"
-        raise UsageError(what, "Use a model of kind style, such as painter.")
+        raise UsageError(what, "Use a model of kind style.")
     return handle
 
 

@@ -74,6 +74,10 @@ def train(
     if time is not None or kimg is not None:
         values |= {"time": time, "kimg": kimg}
     values["settings"] = merged(values.get("settings", {}), parse_settings(set_ or []))
+    if kind == "style" and config:
+        if source:
+            values["settings"]["styles"] = [str(path) for path in source]
+        values["source"] = values["settings"].pop("content", _from_config(config, kind)["source"])
     if "source" not in values:
         raise typer.BadParameter("give the folder, zip, tar or npz to learn from")
     _work(lambda extra: jobs.train(kind, values.pop("source"), out=out, **values, **extra))

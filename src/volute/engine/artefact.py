@@ -13,13 +13,14 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from volute.config import Config
 from volute.engine.card import card_text
+from volute.engine.descriptor import Descriptor, Line, Side, Stem
 from volute.errors import UsageError, VoluteError, printable
 from volute.paths import atomic_folder
 
@@ -36,55 +37,14 @@ MAX_HEADER = 16 << 20
 MAX_GRAPH = 64 << 20
 MAX_WEIGHTS = 2 << 30
 
-
-def _one_line(value: Any) -> Any:
-    """Replace what is no text on a line: control characters, line ends, stray file name bytes."""
-    bad = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
-    return re.sub(bad, "\ufffd", value)[:1000] if isinstance(value, str) else value
-
-
-def _file_stem(value: Any) -> Any:
-    """Replace what cannot stand in a file name on some system."""
-    if not isinstance(value, str):
-        return value
-    return re.sub(r'[\ufffd/\\:*?"<>|]+', "-", _one_line(value))[:100].strip(" .-") or "model"
-
-
-Line = Annotated[str, BeforeValidator(_one_line)]
-"""A text that stays on its line; made so rather than refused."""
-Stem = Annotated[str, BeforeValidator(_file_stem)]
-"""A text that can be part of a file name; made so rather than refused."""
 StyleName = Annotated[Line, Field(min_length=1, max_length=100, pattern=r"^[^,:]*$")]
 """A name that can stand in a mix such as `wave:0.7,monet:0.3`."""
-Count = Annotated[int, Field(ge=0)]
-Side = Annotated[int, Field(ge=0, le=1 << 16)]
 
 
 def _graph_name(name: str) -> str:
     if not re.fullmatch(r"\w[\w.-]{0,200}\.onnx", name):
         raise ValueError("a graph is a plain file name that ends in .onnx")
     return name
-
-
-class Descriptor(Config):
-    """What the engine must know before it runs a graph."""
-
-    kind: Literal["gan", "vae", "style", "upscale", "lm", "classify", "extractor"]
-    channels: Annotated[int, Field(ge=1, le=4)]
-    """1 grey, 3 RGB, 4 RGBA."""
-    size: Side
-    """Side of the square output in pixels; 0 for any."""
-    scale: Annotated[int, Field(ge=1, le=64)] = 1
-    size_multiple: Annotated[int, Field(ge=1, le=4096)] = 1
-    radius: Count
-    """Receptive radius in input pixels."""
-    tiling_exact: bool
-    value_range: tuple[float, float] = (-1.0, 1.0)
-    parameters: Count
-    macs_per_pixel: Annotated[float, Field(ge=0)]
-    """Multiply-adds for each pixel of the output."""
-    training_data: Line
-    licence: Line
 
 
 class ArtefactConfig(Config):
@@ -124,11 +84,6 @@ class ArtefactConfig(Config):
         return self
 
     def _check_style(self) -> None:
-        about = self.descriptor
-        if about.channels != 3 or about.size or about.scale != 1:
-            raise ValueError("a stylizer has 3 channels and keeps any size")
-        if about.radius % about.size_multiple:
-            raise ValueError("a stylizer's radius is a multiple of `size_multiple`")
         if not (self.styles or "encoder" in self.graphs):
             raise ValueError("a stylizer needs styles or an encoder")
         if len(set(self.styles)) < len(self.styles):

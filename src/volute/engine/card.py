@@ -7,6 +7,7 @@ disagree with the model beside it.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,7 @@ CALLS = {
     "classify": '.classify("picture.png")',
     "extractor": '.distance("picture.png", "other.png")',
     "upscale": '.upscale("picture.png")',
-    "style": '.stylize("picture.png", style="{style}")',
+    "style": '.stylize("picture.png", style={style})',
 }
 
 PAGE = """\
@@ -59,7 +60,7 @@ PAGE = """\
 
 ```python
 import volute
-model = volute.load("{name}")
+model = volute.load({quoted})
 result = model{call}
 ```
 
@@ -103,7 +104,8 @@ def card_text(
     """
     kind, name = config.descriptor.kind, config.name
     data = {"data": config.descriptor.training_data, "licence": config.descriptor.licence}
-    words = {"name": name, "style": config.styles[0] if config.styles else "painting.jpg"}
+    style = config.styles[0] if config.styles else "painting.jpg"
+    words = {"name": shlex.quote(name), "style": shlex.quote(style)}
     made = {"preset": config.preset, "volute": config.volute, "made on": config.created}
     return PAGE.format(
         front=_front_matter(config),
@@ -111,7 +113,8 @@ def card_text(
         intro=f"`{name}` is {WHAT[kind]}. It was trained on: {config.descriptor.training_data}.",
         picture=f"\n![Samples of {name}](samples.png)\n" if pictured else "",
         commands="\n".join(VERBS.get(kind, ("volute info {name}",))).format(**words),
-        call=CALLS.get(kind, ".info").format(**words),
+        quoted=json.dumps(name, ensure_ascii=False),
+        call=CALLS.get(kind, ".info").format(style=json.dumps(style, ensure_ascii=False)),
         facts=_table(facts(config).items()),
         training=_table({**data, **training, **made}.items()),
         measures=_table(_measures(metrics)) if metrics else "None were taken.",

@@ -2,46 +2,31 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from statistics import median
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from volute.engine.pace import MULTIPLE, SIDES, Pace
 from volute.errors import DataError, UsageError
 
-SIDES = (128, 160, 192, 224, 256, 288, 320, 384, 448, 512, 640, 768, 960, 1280)
-"""Longer sides, in pixels, that are tried: neighbours differ by up to 1.8 times in their pixels."""
-MULTIPLE = 8
-"""Of both sides of what is processed, in pixels."""
-FEW, SOME, MANY = 5, 9, 15
-"""Frames that are measured at one size: at least and at most for a fall, and for a rise."""
-FULL, FIT, HOPELESS = 1.0, 0.75, 1.5
-"""Shares of the time for one frame: above the first a size falls, to one that takes up to the
-second; it rises to one that takes up to that; above the third, three frames are enough to fall."""
-PATIENCE = (1.0, 32.0)
-"""Seconds from a fall to the next rise: at first, and at most after rises that were wrong."""
-TRIAL = 8
-"""Such waits, in which a fall says that the rise before it was wrong."""
 RECENT = 30
 """Frames of which the rate is the mean."""
 GRACE = 0.5
 """Seconds that closing waits for a source that gives no frame."""
-Frame = np.ndarray
+Pixels = np.ndarray
 
 
 @dataclass(frozen=True)
 class Shown:
     """One processed frame of a stream."""
 
-    frame: Frame
+    frame: Pixels
     """uint8 [H, W, 3], of the size of the source's."""
     index: int
     """Which frame of the source it is, from 0."""
@@ -60,7 +45,7 @@ class Live:
 
     Args:
         process: makes a frame [h, w, 3] of uint8 of one whose sides are multiples of 8 px; must not
-            write into what it is given. May give another size.
+            write into what it is given. May give another size. None: frames stay as they are.
         fps: frames per second to hold, in (0, 1000].
         sides: longer sides to choose from, in pixels: ascending multiples of 8. It starts in the
             middle. A frame is not enlarged: one that is smaller than a side goes as it is.
@@ -72,7 +57,7 @@ class Live:
 
     def __init__(
         self,
-        process: Callable[[Frame], Frame],
+        process: Callable[[Pixels], Pixels] | None,
         fps: float = 30.0,
         sides: Sequence[int] = SIDES,
         clock: Callable[[], float] = time.perf_counter,
@@ -85,8 +70,10 @@ class Live:
             raise UsageError(what, "Give such as 256, 384, 512.")
         self._process, self._clock = process, clock
         self._fps, self._sides = fps, tuple(sides)
+        self._sources: list[_Newest] = []
+        self._stopped = False
 
-    def stream(self, frames: Iterable[Frame]) -> Iterator[Shown]:
+    def stream(self, frames: Iterable[Pixels]) -> Iterator[Shown]:
         """Yield the newest frame, processed, as often as it is asked for one.
 
         A thread of its own takes the frames as fast as they come and keeps one: those that come
@@ -95,7 +82,8 @@ class Live:
         blocks is left with its next frame. A source that never waits, such as a file, is run
         through.
 
-        The time that the caller takes counts too, up to half of a frame's.
+        The time that the caller takes counts too, up to half of a frame's. A generator can be
+        closed by the thread that runs it alone: from another, call `stop`.
 
         Args:
             frames: uint8 [H, W, 3] each, of any size, which may change; not written to later.
@@ -106,10 +94,23 @@ class Live:
             Exception: whatever the source (after its last frame is shown) or `process` raises.
         """
         newest = _Newest(frames, self._clock)
+        self._sources.append(newest)
         try:
-            yield from self._processed(newest)
+            if not self._stopped:
+                yield from self._processed(newest)
         finally:
             newest.close()
+            self._sources.remove(newest)
+
+    def stop(self) -> None:
+        """End the streams, now and for good; any thread may call it, more than once.
+
+        A stream that waits for a frame ends within half a second, one that processes a frame
+        after that.
+        """
+        self._stopped = True
+        for newest in tuple(self._sources):
+            newest.end()
 
     def _processed(self, newest: _Newest) -> Iterator[Shown]:
         pace, clock = Pace(self._fps, self._sides), self._clock
@@ -121,10 +122,10 @@ class Live:
             if not _is_frame(frame):
                 raise DataError(f"frame {index} is {_told(frame)}", "Give uint8 [H, W, 3].")
             full = frame.shape[:2]
-            size = pace.size(*full)
+            size = pace.size(*full) if self._process else full
             small = _resized(frame, size, Image.Resampling.BOX)
             start = clock()
-            made = self._process(small)
+            made = self._process(small) if self._process else small
             spent = clock() - start
             if not _is_frame(made):
                 raise UsageError(f"process gives {_told(made)}", "It must give uint8 [h, w, 3].")
@@ -139,82 +140,12 @@ class Live:
             pace.took(spent, done - begun - spent, done, *full)
 
 
-class Pace:
-    """Chooses the side of the frames from the time that they took.
-
-    The time of a size is foretold from the median time of a pixel at the present one. It falls at
-    once if that is too slow and rises a step at a time if the next has time to spare. What is
-    foretold of a larger size may be wrong (a cache that it no longer fits): a rise that soon has to
-    be taken back doubles the wait for the next, so that the size does not swing.
-    """
-
-    def __init__(self, fps: float, sides: Sequence[int]) -> None:
-        self._interval, self._sides = 1 / fps, sides
-        self._index = len(sides) // 2
-        self._costs: deque[float] = deque(maxlen=MANY)
-        self._rests: deque[float] = deque(maxlen=MANY)
-        self._rose = self._fell = -math.inf
-        self._patience = PATIENCE[0]
-
-    def size(self, height: int, width: int) -> tuple[int, int]:
-        """Return the height and width, multiples of 8, at which a frame is processed."""
-        return _size(height, width, self._sides[self._index])
-
-    def took(self, seconds: float, rest: float, now: float, height: int, width: int) -> None:
-        """Take note of a frame and choose the next size.
-
-        Args:
-            seconds: that processing it took.
-            rest: seconds that it took beside: resizing it, and whatever is done with it.
-            now: the time, in seconds.
-            height: of the frame as it came, in pixels.
-            width: likewise.
-        """
-        sizes = [_size(height, width, side) for side in self._sides]
-        pixels = [rows * columns for rows, columns in sizes]
-        present = pixels[self._index]
-        self._costs.append(seconds / present)
-        self._rests.append(rest)
-        room = self._interval - min(median(self._rests), self._interval / 2)
-        recent, count = list(self._costs)[-SOME:], len(self._costs)
-        sure, usual = min(recent[-3:]), median(recent)
-        above = next((i for i, larger in enumerate(pixels) if larger > present), None)
-        if count > 1 and sure * present > HOPELESS * room:
-            self._fall(pixels, room / sure, now)
-        elif count >= FEW and usual * present > FULL * room:
-            self._fall(pixels, room / usual, now)
-        elif above is not None and count == MANY:
-            self._rise(above, median(self._costs) * pixels[above] <= FIT * room, now)
-
-    def _rise(self, index: int, fits: bool, now: float) -> None:
-        if fits and now - self._fell >= self._patience:
-            self._rose = now
-            self._step(index)
-
-    def _fall(self, pixels: list[int], room: float, now: float) -> None:
-        """Choose the largest of the smaller sizes that fits into room for so many pixels."""
-        index = max((i for i in range(self._index) if pixels[i] <= FIT * room), default=0)
-        if index == self._index:
-            return
-        if self._rose > self._fell:
-            first, last = PATIENCE
-            wrong = now - self._rose <= TRIAL * self._patience
-            self._patience = min(2 * self._patience, last) if wrong else first
-        self._fell = now
-        self._step(index)
-
-    def _step(self, index: int) -> None:
-        self._index = index
-        self._costs.clear()
-        self._rests.clear()
-
-
 class _Newest:
     """A thread that reads frames and keeps the newest, with its index and when it came."""
 
-    def __init__(self, frames: Iterable[Frame], clock: Callable[[], float]) -> None:
+    def __init__(self, frames: Iterable[Pixels], clock: Callable[[], float]) -> None:
         self._changed = threading.Condition()
-        self._taken: tuple[int, float, Frame] | None = None
+        self._taken: tuple[int, float, Pixels] | None = None
         self._error: BaseException | None = None
         self._ended = self._closed = False
         self._clock = clock
@@ -222,22 +153,29 @@ class _Newest:
         self._thread = threading.Thread(target=self._run, args=(frames,), daemon=True, name=name)
         self._thread.start()
 
-    def take(self) -> tuple[int, float, Frame] | None:
+    def take(self) -> tuple[int, float, Pixels] | None:
         """Return the newest frame that was not taken, waiting for it; None after the last."""
         with self._changed:
-            self._changed.wait_for(lambda: self._taken is not None or self._ended)
+            self._changed.wait_for(lambda: self._taken is not None or self._ended or self._closed)
             taken, self._taken = self._taken, None
+        if self._closed:
+            return None
         if taken is None and self._error is not None:
             raise self._error
         return taken
 
-    def close(self) -> None:
-        """Have the thread stop, at the latest with the source's next frame."""
+    def end(self) -> None:
+        """Have the thread stop, at the latest with the source's next frame, and give no more."""
         with self._changed:
             self._closed = True
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Do that, and wait for the thread a little."""
+        self.end()
         self._thread.join(GRACE)
 
-    def _run(self, frames: Iterable[Frame]) -> None:
+    def _run(self, frames: Iterable[Pixels]) -> None:
         try:
             self._read(iter(frames))
         except BaseException as error:  # it belongs to the consumer, whatever it is
@@ -246,7 +184,7 @@ class _Newest:
             self._ended = True
             self._changed.notify()
 
-    def _read(self, frames: Iterator[Frame]) -> None:
+    def _read(self, frames: Iterator[Pixels]) -> None:
         try:
             for index, frame in enumerate(frames):
                 with self._changed:
@@ -259,17 +197,7 @@ class _Newest:
                 close()
 
 
-@lru_cache(64)
-def _size(height: int, width: int, side: int) -> tuple[int, int]:
-    share = min(side / max(height, width), 1)
-    rows, columns = (
-        max(min(round(length * share / MULTIPLE), length // MULTIPLE), 1) * MULTIPLE
-        for length in (height, width)
-    )
-    return rows, columns
-
-
-def _resized(frame: Frame, size: tuple[int, int], how: Image.Resampling) -> Frame:
+def _resized(frame: Pixels, size: tuple[int, int], how: Image.Resampling) -> Pixels:
     """Return the frame at another size, antialiased: whole factors first, which are quick."""
     if frame.shape[:2] == size:
         return frame

@@ -44,24 +44,32 @@ class Session:
         """Return the graph's first output for the named inputs.
 
         Raises:
-            VoluteError: if the file is not an ONNX graph that runs, or an input does not fit it.
+            VoluteError: if the file is not an ONNX graph that runs, an input does not fit it, or
+                what comes out is no array of numbers.
             MemoryError: if there is not enough.
         """
-        with self._loading:
-            if self._session is None:
-                self._session = self._load()
+        session = self._loaded()
         try:
-            return self._session.run(None, dict(inputs))[0]
+            made = session.run(None, dict(inputs))[0]
         except Exception as error:  # ONNX Runtime's errors share no public base class
             if any(text in str(error) for text in NO_MEMORY):
                 raise MemoryError from error
             raise VoluteError(f"{self.path} cannot run: {_one_line(error)}") from error
+        if not isinstance(made, np.ndarray) or made.dtype.kind not in "fiub":
+            what = f"{self.path} gave {_kind_of(made)}, not an array of numbers"
+            raise VoluteError(what, "Export the model anew.")
+        return made
 
     def shape(self, name: str) -> list[int | str | None]:
         """Return the shape of the input `name`, words or None where it is free; [] without it."""
-        if self._session is None:
-            self._session = self._load()
-        return next((put.shape for put in self._session.get_inputs() if put.name == name), [])
+        puts = self._loaded().get_inputs()
+        return next((put.shape for put in puts if put.name == name), [])
+
+    def _loaded(self) -> Any:
+        with self._loading:
+            if self._session is None:
+                self._session = self._load()
+            return self._session
 
     def _load(self) -> Any:
         import onnxruntime
@@ -95,6 +103,10 @@ def physical_cores() -> int:
         topology = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
         siblings.add(topology.read_text() if topology.exists() else str(cpu))
     return len(siblings)
+
+
+def _kind_of(made: Any) -> str:
+    return "texts" if isinstance(made, np.ndarray) else f"a {type(made).__name__}"
 
 
 def _one_line(error: Exception) -> str:

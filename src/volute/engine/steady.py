@@ -17,6 +17,11 @@ HOLD = np.float32(0.9)
 """Share of the previous output where nothing changed: it is gone after some twenty frames."""
 FIRM = 0.3
 """Share of the threshold up to which a change is taken for noise."""
+FIRMLY = np.float32(0.4), np.float32(0.5)
+"""Mean of the open gate in a cell: more than noise does, and from where on something moves."""
+CELL, REACH = 4, 6
+"""Side of a cell, in numbers of the gate (each 2 x 2 pixels), and how many cells around one in
+which something moves are opened too: 48 pixels or more."""
 FINE = np.float32(1 / 3)
 """Weight of a change from pixel to pixel against one of their means."""
 ROWS = 32
@@ -37,6 +42,12 @@ class Steady:
     a line of one pixel, 7 where a point; an edge of less than 8 levels may come a frame late. That
     is for a network that keeps contrasts: what it makes larger is larger here. A shot cut or
     another size starts anew. Not for use by several threads at once.
+
+    A network also changes what is beside an object that moves, as far as it sees. 48 pixels around
+    are refreshed with it; further out old paint goes in some twenty frames. Beside a square that
+    moves 6 pixels a frame, of a random network of radius 88 and levels far apart, what is shown is
+    off by 0.1 levels in the mean up to 48 pixels away (55 if only what moves itself is refreshed)
+    and by 2 from there to 88 (6), single pixels by any number.
 
     Args:
         threshold: levels of 255, of means over 4 x 4 pixels: changes from here on are shown at
@@ -99,7 +110,8 @@ class Steady:
         moved -= np.float32(firm)
         moved *= np.float32(1 / (self._threshold - firm))
         np.clip(moved, 0, 1, out=moved)
-        return HOLD * (1 - moved * moved * (3 - 2 * moved))
+        moved *= moved * (3 - 2 * moved)
+        return HOLD * (1 - np.maximum(moved, _around(moved)))
 
     def _blend(self, made: np.ndarray, hold: np.ndarray, side: int) -> np.ndarray:
         height, width, bands = made.shape
@@ -194,6 +206,28 @@ def _moved(change: np.ndarray) -> np.ndarray:
     most = np.abs(change, out=change).max(0)
     most *= np.float32(0.25)
     return _pairs(np.maximum, _pairs(np.maximum, most, 0), 1)
+
+
+def _around(opened: np.ndarray) -> np.ndarray:
+    """Return how far the gate, [h, w] in [0, 1], is open beside what moves: the same shape."""
+    height, width = opened.shape
+    mean, most = np.asarray(Image.fromarray(opened).reduce(CELL)), _most(opened)
+    rows, columns = mean.shape
+    low, high = FIRMLY
+    cells = np.pad(((mean - low) / (high - low)).clip(0, 1) * most, REACH)
+    cells = np.maximum.reduce([cells[y : y + rows] for y in range(2 * REACH + 1)])
+    cells = np.maximum.reduce([cells[:, x : x + columns] for x in range(2 * REACH + 1)])
+    size = columns * CELL, rows * CELL
+    soft = Image.fromarray(cells).resize(size, Image.Resampling.BILINEAR)
+    return np.asarray(soft)[:height, :width]
+
+
+def _most(opened: np.ndarray) -> np.ndarray:
+    """Return the greatest number of each cell."""
+    height, width = opened.shape
+    whole = np.pad(opened, ((0, -height % CELL), (0, -width % CELL)))
+    rows = np.maximum.reduce([whole[y::CELL] for y in range(CELL)])
+    return np.maximum.reduce([rows[:, x::CELL] for x in range(CELL)])
 
 
 def _pairs(join: np.ufunc, array: np.ndarray, axis: int) -> np.ndarray:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from volute.engine import planes
+from volute.engine.mirrored import Cropped, Mirrored
 from volute.engine.tiles import Network, Tick, Tile, in_order, shape_for, tiles, up
-from volute.errors import DataError, UsageError
+from volute.errors import UsageError
 from volute.media.raster import Block, Canvas, Raster
 
 SMALL = 1 << 20
@@ -37,6 +38,8 @@ class Restyler:
     workers: int
     keep_colour: bool = False
     """Take the luma of the result and the colour differences of the picture."""
+    border: int = 0
+    """Pixels by which the picture is continued on each side, mirrored, before it is repainted."""
 
     def run(
         self,
@@ -50,7 +53,7 @@ class Restyler:
 
         Grey goes in as three equal bands and comes out as their luma. Numbers beyond black and
         white count as these. Opacity stays as it is; colours under full transparency count for
-        nothing, those near by are continued there. What is not valid stays so.
+        nothing, those near by are continued there. What is not valid stays as it was.
 
         Args:
             raster: what is read: grey or RGB, with or without opacity.
@@ -61,10 +64,13 @@ class Restyler:
                 Its luma counts, and what is transparent in it as black.
 
         Raises:
-            DataError: if the raster has other bands.
-            UsageError: if the mask has another size.
+            UsageError: if the raster has other bands, or the mask another size.
         """
         _check(raster, mask)
+        if self.border:
+            canvas = Cropped(canvas, self.border, raster.height, raster.width)
+            raster = Mirrored(raster, self.border)
+            mask = None if mask is None else Mirrored(mask, self.border)
         height, width = up(raster.height, self.multiple), up(raster.width, self.multiple)
         halo, shape, network = self._halo(raster), (height, width), self.whole
         if height * width > min(SMALL, pixels):
@@ -109,7 +115,9 @@ class Restyler:
             numbers[-1] = was[-1]
         if share is not None:
             numbers = np.where(share > 0, numbers, was)
-        return Block(numbers, None if block.valid is None else block.valid[:, rows, columns])
+        if block.valid is not None:
+            numbers = np.where(block.valid[:, rows, columns], numbers, was)
+        return Block(numbers)
 
     def _continued(self, planes_CHW: np.ndarray) -> np.ndarray:
         """Repeat the last row and column up to a multiple."""
@@ -135,20 +143,24 @@ class Restyler:
         made.clip(0, 1, out=made)
         if grey:
             return planes.to_luma(made)[0]
-        return made if kept is None else planes.from_luma(planes.to_luma(made)[0], kept)
+        if kept is None:
+            return made
+        made = planes.from_luma(planes.to_luma(made)[0], kept)
+        return made.clip(0, 1, out=made)
 
 
 def untouched(raster: Raster, canvas: Canvas, pixels: int) -> None:
-    """Copy `raster` onto `canvas`, at most `pixels` at once."""
+    """Copy `raster` onto `canvas`, at most `pixels` at once: numbers that are none too."""
     shape = shape_for(raster.height, raster.width, pixels, 0, 1)
     for tile in tiles(raster.height, raster.width, shape, 0):
-        canvas.write(tile.rows, tile.columns, raster.read(tile.rows, tile.columns))
+        numbers = raster.read(tile.rows, tile.columns).numbers
+        canvas.write(tile.rows, tile.columns, Block(numbers))
 
 
 def _check(raster: Raster, mask: Raster | None) -> None:
     if raster.bands - raster.alpha != (3 if raster.rgb else 1):
         what = f"a picture of {raster.bands} bands that is neither grey nor RGB has no style"
-        raise DataError(what, "Choose three of its bands, and save them as RGB.")
+        raise UsageError(what, "Choose three of its bands, and save them as RGB.")
     if mask is not None and (mask.height, mask.width) != (raster.height, raster.width):
         raise UsageError(
             f"the mask has {mask.width} x {mask.height} pixels, the picture "

@@ -13,9 +13,11 @@ from volute.handles.autoencoder import Autoencoder
 from volute.handles.classifier import Classifier, Prediction
 from volute.handles.extractor import Comparison, Extractor
 from volute.handles.generator import Generator
+from volute.handles.masks import Mask
 from volute.handles.pictures import Picture, Pictures
 from volute.handles.sampling import Classes, Sampler
-from volute.handles.stylizer import Mask, Style, StyleLike, Stylizer
+from volute.handles.styles import Style, StyleLike
+from volute.handles.stylizer import Stylizer
 from volute.handles.upscaler import Upscaler
 from volute.zoo import resolve, shipped
 
@@ -130,7 +132,7 @@ def stylize(
     """Return `load(ref).stylize(...)`: a picture repainted in a style."""
     model = load(ref)
     if not isinstance(model, Stylizer):
-        raise UsageError(f"{model.info.name} cannot stylize", "Use a model such as painter.")
+        raise UsageError(f"{model.info.name} cannot stylize", "Use a model of kind style.")
     return model.stylize(
         picture, style=style, strength=strength, keep_colour=keep_colour, mask=mask
     )

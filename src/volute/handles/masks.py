@@ -35,17 +35,20 @@ def in_memory(mask: Mask) -> Raster:
 
 
 @contextmanager
-def laid_over(mask: Mask | None, source: Path) -> Iterator[Raster | None]:
-    """Give a mask turned as the pixels of the file `source` are stored; one in a file stays there.
+def laid_over(mask: Mask | None) -> Iterator[Raster | None]:
+    """Give a mask as a raster, upright; one in a file stays there.
+
+    Args:
+        mask: as for `in_memory`; None gives None.
 
     Raises:
         UsageError: for what is no single picture.
-        DataError: if one of the files cannot be read.
+        DataError: if its file cannot be read.
     """
     if mask is None:
         yield None
     elif isinstance(mask, str | Path):
         with files.opened(Path(mask)) as raster:
-            yield files.as_stored(raster, source)
+            yield raster
     else:
-        yield files.as_stored(in_memory(mask), source)
+        yield in_memory(mask)

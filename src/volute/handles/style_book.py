@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import threading
 from collections import OrderedDict
@@ -10,11 +11,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from volute.config import nearest
 from volute.engine.artefact import Artefact
 from volute.engine.session import Session
-from volute.errors import UsageError, VoluteError
+from volute.errors import DataError, UsageError, VoluteError
 from volute.handles.pictures import Picture, to_floats
 from volute.handles.styles import (
     Style,
@@ -26,10 +28,13 @@ from volute.handles.styles import (
     style_pixels,
     style_reduced,
 )
-from volute.media.photo import FILE_LIMIT
+from volute.media.photo import FILE_LIMIT, PictureError, read_picture
 
 CODES = 64
 """Codes of style pictures that are kept."""
+CELL = 128
+"""Side of a thumbnail in pixels."""
+AGAIN = "Copy the whole folder again, or export it anew."
 
 
 class StyleBook:
@@ -37,6 +42,7 @@ class StyleBook:
 
     def __init__(self, artefact: Artefact, threads: int | None) -> None:
         self._name, self._styles = artefact.config.name, artefact.config.styles
+        self._path = artefact.path
         self._codes, self._identity = self._read(artefact)
         known = "encoder" in artefact.config.graphs
         self._encoder = Session(artefact.graph("encoder"), threads) if known else None
@@ -46,22 +52,54 @@ class StyleBook:
     def style(self, given: StyleLike) -> Style:
         """See `Stylizer.style`."""
         if isinstance(given, Style):
-            if given.code.shape != self._identity.shape:
-                raise UsageError(f"the style {given.name} is of another model", "Make it anew.")
-            return given
+            return self._checked(given)
         if isinstance(given, str) and given not in self._styles and is_mix(given):
             return self._mixed(mix_of(given))
         return self._mixed(given.items()) if isinstance(given, Mapping) else self._single(given)
 
     def strong(self, style: Style, strength: float) -> np.ndarray:
         """Return the code, float32 [D], of a style at a strength in [0, 1]."""
-        return self._identity + np.float32(strength) * (style.code - self._identity)
+        code = self._identity + np.float32(strength) * (style.code - self._identity)
+        return code.astype(np.float32, copy=False)
 
-    def unknown(self, name: str) -> UsageError:
+    def thumbnail(self, name: str) -> Image.Image:
+        """See `Stylizer.thumbnail`."""
+        if name not in self._styles:
+            raise self._unknown(name)
+        side = math.ceil(math.sqrt(len(self._styles) + 1))
+        sheet = self._sheet(side * CELL)
+        row, column = divmod(self._styles.index(name), side)
+        cell = sheet[row * CELL : (row + 1) * CELL, column * CELL : (column + 1) * CELL]
+        return Image.fromarray(np.ascontiguousarray(cell))
+
+    def _sheet(self, side: int) -> np.ndarray:
+        """Return the grid of all thumbnails, uint8 [side, side, 3]."""
+        file = self._path / "samples.png"
+        try:
+            sheet = read_picture(file).array
+        except PictureError as error:
+            raise VoluteError(f"no thumbnails: {file}: {error.reason}", AGAIN) from error
+        if sheet.shape != (side, side, 3):
+            cells = side // CELL
+            what = f"{file} is no grid of {cells} x {cells} cells of {CELL} pixels"
+            raise VoluteError(what, AGAIN)
+        return sheet
+
+    def _unknown(self, name: str) -> UsageError:
         """Return the error for a name that stands for nothing."""
-        what = f"there is no style {name}: neither one that {self._name} knows nor a file"
+        if not name:
+            return UsageError("there is no style ''", "Is a variable of the shell empty?")
+        what = f"there is no style {name!r}: neither one that {self._name} knows nor a file"
         known = f"It knows: {', '.join(self._styles)}" if self._styles else "Give a picture."
         return UsageError(what, nearest(name, self._styles) or known)
+
+    def _checked(self, style: Style) -> Style:
+        code = np.asarray(style.code)
+        if code.shape != self._identity.shape or code.dtype.kind != "f":
+            raise UsageError(f"the style {style.name!r} is of another model", "Make it anew.")
+        if not np.isfinite(code).all():
+            raise UsageError(f"the code of the style {style.name!r} has numbers that are none")
+        return style
 
     def _mixed(self, parts: Iterable[tuple[str | Path, float]]) -> Style:
         return mixed([(self._single(name), weight) for name, weight in parts])
@@ -72,8 +110,10 @@ class StyleBook:
         if not isinstance(given, str | Path):
             return Style(self._encode(style_pixels(given)), "picture")
         if isinstance(given, str) and not os.path.exists(given):
-            raise self.unknown(given)
+            raise self._unknown(given)
         path = Path(given)
+        if path.is_dir():
+            raise DataError(f"the style {given!s:.200} is a folder", "Name one picture in it.")
         return Style(self._of_file(path), plain_name(path.stem))
 
     def _of_file(self, path: Path) -> np.ndarray:
@@ -95,7 +135,9 @@ class StyleBook:
         if self._encoder is None:
             known = ", ".join(self._styles)
             what = f"{self._name} has no style encoder: it paints in its own styles alone"
-            raise UsageError(what, f"They are: {known}. Any style: use the model painter.")
+            raise UsageError(
+                what, f"They are: {known}. A model trained with --preset any reads any style."
+            )
         code = self._encoder.run({"picture": to_floats(style_reduced(pixels_HWC)[None])})
         if code.shape != (1, len(self._identity)) or not np.isfinite(code).all():
             what = f"{self._encoder.path} gave {list(code.shape)} numbers, or some that are none"
@@ -108,7 +150,7 @@ class StyleBook:
         good = identity.ndim == 1 and codes.shape == (len(self._styles), len(identity))
         if not good or not (np.isfinite(codes).all() and np.isfinite(identity).all()):
             what = f"{artefact.path}: codes {list(codes.shape)} do not fit its styles"
-            raise VoluteError(what, "Copy the whole folder again, or export it anew.")
+            raise VoluteError(what, AGAIN)
         return codes, identity
 
 

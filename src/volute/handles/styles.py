@@ -7,7 +7,9 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -23,6 +25,8 @@ LEAST_SIDE = 16
 """Of a style picture, in pixels."""
 READ_SIDE = 32
 """Least side that a style encoder reads, in pixels."""
+HEAVIEST = 1e300
+"""The largest weight in a mix."""
 STYLE_PIXELS = 100_000_000
 """Most of a style picture."""
 
@@ -106,16 +110,22 @@ def is_mix(text: str) -> bool:
     return not os.path.isfile(text) and any(mark in text for mark in ",:")
 
 
+def _are_weights(given: list[Any]) -> bool:
+    numbers = all(isinstance(each, Real) for each in given)
+    return numbers and all(0 <= each <= HEAVIEST for each in given) and any(given)
+
+
 def mixed(parts: list[tuple[Style, float]]) -> Style:
     """Return the mean of styles by weights of any sum above 0; its name tells the percentages.
 
     Raises:
         UsageError: for weights that cannot be.
     """
-    weights = np.array([weight for _, weight in parts], np.float64)
-    if not (weights >= 0).all() or not 0 < weights.sum() < np.inf:
-        told = ", ".join(f"{weight:g}" for weight in weights) or "none"
+    given = [weight for _, weight in parts]
+    if not _are_weights(given):
+        told = ", ".join(f"{w:g}" if isinstance(w, float) else repr(w) for w in given) or "none"
         raise UsageError(f"a mix cannot have the weights {told}", "Give numbers above 0.")
+    weights = np.array(given, np.float64)
     weights /= weights.sum()
     codes = np.stack([style.code for style, _ in parts])
     names = [

@@ -2,46 +2,35 @@
 
 from __future__ import annotations
 
-import math
-import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
+from numbers import Real
 from pathlib import Path
 from typing import overload
 
 import numpy as np
 from PIL import Image
 
-from volute.engine.artefact import STYLE_FILE, Artefact
+from volute.engine.artefact import Artefact
 from volute.engine.live import Live, Shown
-from volute.engine.session import Session
 from volute.engine.steady import Steady
-from volute.engine.stylize import Restyler, untouched
-from volute.engine.tiles import Network, halves
-from volute.errors import UsageError, VoluteError
+from volute.engine.stylize import untouched
+from volute.errors import UsageError
 from volute.events import Emit, silent
 from volute.handles.frames import Frame
 from volute.handles.masks import Mask, in_memory, laid_over
 from volute.handles.pictures import Picture, opened
 from volute.handles.style_book import StyleBook
-from volute.handles.styles import STYLE_SIDE, Style, StyleLike, style_pixels, style_reduced
+from volute.handles.style_networks import StyleNetworks
+from volute.handles.styles import Style, StyleLike
 from volute.handles.tiled import MEMORY, Tiled, watch, worked
 from volute.media import families
-from volute.media.photo import read_picture
 from volute.media.raster import Canvas, Raster, Run, Work
 from volute.paths import atomic_file
 
-__all__ = ["STYLE_SIDE", "Style", "StyleLike", "Stylized", "Stylizer", "style_pixels"]
-__all__ += ["style_reduced"]
-
-KEPT = 4
-"""Styles whose networks are kept ready."""
 PLANES = 96
 """Bytes of a pixel on its way to the network and back; the network's own are about its width."""
-CELL = 128
-"""Side of a thumbnail in pixels."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +48,7 @@ class Stylizer(Tiled):
     def __init__(self, artefact: Artefact, threads: int | None = None) -> None:
         super().__init__(artefact, threads)
         self._book = StyleBook(artefact, threads)
-        self._modulator = Session(artefact.graph("modulator"), threads)
-        self._graph = artefact.graph("stylizer")
-        self._networks: OrderedDict[bytes, tuple[Network, Network]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._networks = StyleNetworks(artefact, self._workers)
 
     @property
     def styles(self) -> tuple[str, ...]:
@@ -96,17 +82,7 @@ class Stylizer(Tiled):
             UsageError: if there is no such style.
             VoluteError: if the model has no thumbnails.
         """
-        if name not in self.styles:
-            raise self._book.unknown(name)
-        file = self._artefact.path / "samples.png"
-        side = math.ceil(math.sqrt(len(self.styles) + 1))
-        sheet = read_picture(file).array
-        if sheet.shape != (side * CELL, side * CELL, 3):
-            what = f"{file} is no grid of {side} x {side} cells of {CELL} pixels"
-            raise VoluteError(what, "Copy the whole folder again, or export it anew.")
-        row, column = divmod(self.styles.index(name), side)
-        cell = sheet[row * CELL : (row + 1) * CELL, column * CELL : (column + 1) * CELL]
-        return Image.fromarray(np.ascontiguousarray(cell))
+        return self._book.thumbnail(name)
 
     @overload
     def stylize(
@@ -186,7 +162,9 @@ class Stylizer(Tiled):
     ) -> Stylized:
         """Repaint a file: a photograph, or every frame of a film.
 
-        Size, alpha, depth, profile, EXIF, sound and times of frames stay. The memory does not
+        Size, alpha, depth, profile, EXIF, sound and times of frames stay. A photograph is painted
+        the way up that its EXIF says, as `stylize` paints it, and stored as it was; the frames of a
+        film are painted as they are stored, whatever it says of turning them. The memory does not
         follow the size of the picture.
 
         Args:
@@ -201,14 +179,15 @@ class Stylizer(Tiled):
             emit: is told the progress.
 
         Raises:
-            UsageError: as for `stylize`, or for a target that the format does not have.
+            UsageError: as for `stylize`, for bands that are neither grey nor RGB, or a target that
+                the format does not have.
             DataError: if the source cannot be read, or holds measurements.
             MissingExtraError: if the format needs an extra that is not installed.
             VoluteError: if the target cannot be written.
         """
         source, out = Path(source), Path(out)
         chosen, family = self.style(style), families.of_picture(source)
-        with laid_over(mask, source) as over:
+        with laid_over(mask) as over:
             work = Work(
                 scale=1,
                 run=self._runner(chosen, strength, keep_colour, over, memory, emit),
@@ -228,31 +207,61 @@ class Stylizer(Tiled):
         keep_colour: bool = False,
         fps: float = 30.0,
     ) -> Iterator[Shown]:
-        """Repaint the frames of a camera as they come; see `volute.engine.live.Live`.
+        """Repaint the frames of a camera as they come: `live(...).stream(frames)`.
 
         Only the newest frame is repainted, those between are dropped and counted; the resolution at
         which that is done follows the machine, so that the rate holds. What stays still in front of
-        the camera keeps its paint, until the picture changes as a whole.
+        the camera keeps its paint, until the picture changes as a whole. It ends with the frames,
+        or when the loop over it is left; to end it from another thread, use `live`.
 
         Args:
             frames: uint8 RGB [H, W, 3], as a camera gives them: waiting for the next, or without
                 end.
             style: as for `style`.
-            strength: as for `stylize`.
+            strength: as for `stylize`; at 0 the frames are shown as they are.
             keep_colour: as for `stylize`.
             fps: frames a second to hold.
 
         Yields:
             Each frame that was repainted, at the size of the camera's, with its number, how many
             were dropped so far, its age in seconds, and the resolution and rate at present.
+
+        Raises:
+            UsageError: at once: as for `stylize`, or for a rate that is none.
+            DataError: at once, for a style that cannot be read; later, for a frame that is none.
         """
-        chosen, steady = self.style(style), Steady()
+        how = {"strength": strength, "keep_colour": keep_colour, "fps": fps}
+        return self.live(style=style, **how).stream(frames)
+
+    def live(
+        self,
+        *,
+        style: StyleLike,
+        strength: float = 1.0,
+        keep_colour: bool = False,
+        fps: float = 30.0,
+    ) -> Live:
+        """Return what `stream` does, for one stream that another thread may stop.
+
+        `live.stream(frames)` gives the repainted frames, `live.stop()` ends that.
+
+        Args:
+            style: as for `style`.
+            strength: as for `stream`.
+            keep_colour: as for `stylize`.
+            fps: as for `stream`.
+
+        Raises:
+            UsageError: as for `stream`.
+            DataError: for a style that cannot be read.
+        """
+        run = self._runner(self.style(style), strength, keep_colour, None, MEMORY, silent)
+        steady = Steady()
 
         def paint(frame: np.ndarray) -> np.ndarray:
-            made = self.stylize(frame, style=chosen, strength=strength, keep_colour=keep_colour)
-            return steady(frame, made)
+            return steady(frame, worked(frame, 1, run))
 
-        return Live(paint, fps).stream(frames)
+        return Live(paint if strength else None, fps)
 
     def _runner(
         self,
@@ -263,11 +272,11 @@ class Stylizer(Tiled):
         memory: int,
         emit: Emit,
     ) -> Run:
-        if not 0 <= strength <= 1:
-            raise UsageError(f"strength = {strength} is not between 0 and 1")
-        pixels, ticks = self._pixels(memory), watch(emit)
-        restyler = self._restyler(style, strength, keep_colour) if strength else None
-        steady = Steady()
+        if not (isinstance(strength, Real) and 0 <= strength <= 1):
+            raise UsageError(f"strength = {strength!r} is not between 0 and 1")
+        pixels, ticks, steady = self._pixels(memory), watch(emit), Steady()
+        code = self._book.strong(style, strength)
+        restyler = self._networks.restyler(code, keep_colour) if strength else None
 
         def run(raster: Raster, canvas: Canvas, part: int = 0, parts: int = 1) -> None:
             if restyler is None:
@@ -280,45 +289,6 @@ class Stylizer(Tiled):
 
         return run
 
-    def _restyler(self, style: Style, strength: float, keep_colour: bool) -> Restyler:
-        code = self._book.strong(style, strength)
-        key, about = code.tobytes(), self.info.descriptor
-        with self._lock:
-            pair = self._networks.pop(key, None) or self._made(code)
-            self._networks[key] = pair
-            while len(self._networks) > KEPT:
-                self._networks.popitem(last=False)
-        radius, multiple = about.radius, about.size_multiple
-        return Restyler(*pair, radius, multiple, self._workers, keep_colour)
-
-    def _made(self, code: np.ndarray) -> tuple[Network, Network]:
-        """Return the network of a style, each call on one thread, and on all of them."""
-        weights = self._modulator.run({"code": code[None]})
-        if weights.dtype != np.float32 or not np.isfinite(weights).all():
-            what = f"{self._modulator.path} gave weights that are not numbers"
-            raise VoluteError(what, "Export the model anew.")
-        files = {STYLE_FILE: weights.tobytes()}
-        one = Session(self._graph, 1, files)
-        every = one if self._workers == 1 else Session(self._graph, self._workers, files)
-        return self._network(one), self._network(every)
-
-    def _network(self, session: Session) -> Network:
-        about = self.info.descriptor
-
-        def network(block_BCHW: np.ndarray) -> np.ndarray:
-            block = np.ascontiguousarray(block_BCHW, np.float32)
-            try:
-                made = session.run({"picture": block})
-            except MemoryError:
-                return halves(network, block, 1, about.radius, about.size_multiple)
-            if made.shape != block.shape:
-                what = f"{session.path} made {list(made.shape)} of {list(block.shape)}"
-                raise VoluteError(what, "Export the model anew.")
-            return made
-
-        return network
-
     def _pixels(self, memory: int) -> int:
         """Return how many pixels a tile may have, all workers together in `memory`."""
-        width = int(self.info.settings.get("width", 32))
-        return self._fitting(memory, PLANES + width)
+        return self._fitting(memory, PLANES + self._width())

@@ -18,6 +18,8 @@ from volute.paths import resident
 
 MEMORY = 1 << 30
 LEAST = 256 << 20
+WIDTH, WIDEST = 64, 1024
+"""Channels that are reckoned with where a model does not say, and the most that one may say."""
 SHORT = 2.0
 """Seconds of work that go by without a word."""
 
@@ -30,6 +32,11 @@ class Tiled(Handle):
         if threads is not None and threads < 1:
             raise UsageError(f"threads = {threads} is no number of threads")
         self._workers = physical_cores() if threads is None else threads
+
+    def _width(self) -> int:
+        """Return how many channels the network has at most, as far as the model says."""
+        width = self.info.settings.get("width")
+        return width if isinstance(width, int) and 0 < width <= WIDEST else WIDTH
 
     def _fitting(self, memory: int, each: int) -> int:
         """Return how many pixels of `each` bytes a tile may have, all workers in `memory`."""

@@ -213,7 +213,7 @@ class Upscaler(Tiled):
     def _pixels(self, memory: int, bands: int) -> int:
         """Return how many pixels of the input a tile may have, all workers together in `memory`."""
         about = self.info.descriptor
-        width = int(self.info.settings.get("width", 64))
+        width = self._width()
         return self._fitting(
             memory, 4 * LIVE * width + 24 * about.scale**2 * max(bands, about.channels)
         )

@@ -1,7 +1,8 @@
 """Work on a photograph: PNG, JPEG, WebP, TIFF, AVIF at their own depth, with their metadata.
 
 GIF gives its first picture; BMP, PPM, JPEG 2000 and QOI go through Pillow, at 8 bits. Pixels stay
-on disk, in the temporary folder, so that memory does not grow with the picture.
+on disk, in the temporary folder, so that memory does not grow with the picture. The work sees them
+the way up that they are shown; the new file stores them as the old one does.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from volute.media.photo_file import TYPES, Photo, described, encode, format_of, 
 from volute.media.photo_raster import ScratchCanvas, ScratchRaster, photo_levels
 from volute.media.raster import Levels, Work
 from volute.media.scratch import Scratch
+from volute.media.turned import TurnedCanvas, TurnedRaster, orientation_of
 
 HUGE = 2_000_000_000
 
@@ -142,7 +144,10 @@ def _enlarge_photo(photo: Photo, target: Path, work: Work) -> list[str]:
         photo.decode(scratch)
         levels = photo_levels(scratch, photo.alpha, photo.source)
         made = stack.enter_context(_empty(scratch, work.scale))
-        work.run(ScratchRaster(scratch, levels, photo.rgb, photo.alpha), ScratchCanvas(made))
+        raster = ScratchRaster(scratch, levels, photo.rgb, photo.alpha)
+        turn = orientation_of(image)
+        canvas = TurnedCanvas(ScratchCanvas(made), turn, made.height, made.width)
+        work.run(TurnedRaster(raster, turn), canvas)
         scratch.close()
         raw = _raw(made, image.interpretation)
         raw = described(raw, photo, work.model, thumbnail=work.scale > 1)

@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from volute.errors import DataError
+from volute.errors import DataError, UsageError
 from volute.media.raster import Work
 
 SNIFFED = ("video", "dicom", "nifti", "geotiff")
@@ -54,9 +54,15 @@ def of_picture(source: Path) -> Family:
 
     Raises:
         DataError: as `of`, and for a file whose numbers are measurements.
+        UsageError: for a TIFF that is neither a photograph nor a map.
     """
     family: Any = of(source)
     name = family.__name__.rpartition(".")[2]
+    if name == "geotiff" and not family.is_placed(source):
+        what = (
+            f"{source}: a TIFF with {family.odd(source)} is neither grey nor RGB: it has no style"
+        )
+        raise UsageError(what, "Choose three of its bands, and save them as RGB.")
     if name in MEASURED:
         what = f"{source}: a {MEASURED[name]} file holds measurements, and no style may change them"
         raise DataError(what, "Save a picture of it as PNG or TIFF.")

@@ -34,21 +34,36 @@ def is_geotiff(source: Path) -> bool:
     a mask.
     A file that is damaged or cannot be opened is none. No library is needed.
     """
+    return is_placed(source) or bool(odd(source))
+
+
+def is_placed(source: Path) -> bool:
+    """Return whether a file is a TIFF that says where on Earth it is."""
+    try:
+        first = next(directories(source), None)
+        return first is not None and bool(_GEO_TAGS & first.tags.keys())
+    except (OSError, ValueError, IndexError):
+        return False
+
+
+def odd(source: Path) -> str:
+    """Return what a TIFF has that no photograph has, as words; empty: nothing, or no TIFF."""
     try:
         first = next(directories(source), None)
         if first is None:
-            return False
-        mask = any(each.numbers(KIND)[0] & _MASK for each in directories(source))
+            return ""
+        count = first.numbers(SAMPLES, 1)[0]
         form, bits = first.numbers(SAMPLE_FORMAT, 1), first.numbers(BITS, 1)
-        return bool(
-            mask
-            or _GEO_TAGS & first.tags.keys()
-            or first.numbers(SAMPLES, 1)[0] > 4
-            or np.isin(form, (2, 5, 6)).any()
-            or bits.max(initial=1) > (32 if (form == 3).any() else 16)
-        )
+        if count > 4:
+            return f"{count} bands"
+        if np.isin(form, (2, 5, 6)).any():
+            return "signed or complex numbers"
+        if bits.max(initial=1) > (32 if (form == 3).any() else 16):
+            return f"numbers of {bits.max()} bits"
+        mask = any(each.numbers(KIND)[0] & _MASK for each in directories(source))
+        return "a mask in its file" if mask else ""
     except (OSError, ValueError, IndexError):
-        return False
+        return ""
 
 
 def suffix(source: Path) -> str:

@@ -22,6 +22,7 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from volute.errors import DataError
+from volute.media.magic import form_by_magic
 from volute.media.modes import scale_to_uint8, to_mode
 
 __all__ = ["FORMATS", "PIXEL_LIMIT", "Picture", "PictureError"]
@@ -30,6 +31,9 @@ __all__ += ["picture_size", "read_picture", "to_mode"]
 PIXEL_LIMIT = 50_000_000
 NOT_A_PICTURE = "not a picture of a known format"
 FILE_LIMIT = 256 << 20
+CHECK = "Check the name."
+NO_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
+"""What opening a name that is no file's raises."""
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "AVIF", "JPEG2000", "PPM", "QOI")
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -50,8 +54,10 @@ _TRANSPOSE = {
 class PictureError(DataError):
     """A picture that cannot be read: `reason` says why, without its name."""
 
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"{name}: {reason}", "Save it again as PNG or JPEG, or leave it out.")
+    def __init__(self, name: str, reason: str, hint: str = "") -> None:
+        super().__init__(
+            f"{name}: {reason}", hint or "Save it again as PNG or JPEG, or leave it out."
+        )
         self.reason = reason
 
 
@@ -155,7 +161,8 @@ def _opened(source: Path | bytes, limit: int = PIXEL_LIMIT) -> Iterator[Image.Im
     except _RefusedError as error:
         raise PictureError(name, str(error)) from error
     except Exception as error:  # decoders raise anything on broken bytes
-        raise PictureError(name, _reason(error, form or _magic(source))) from error
+        hint = CHECK if isinstance(error, NO_FILE) else ""
+        raise PictureError(name, _reason(error, form or form_by_magic(source)), hint) from error
 
 
 @contextlib.contextmanager
@@ -257,36 +264,8 @@ def _printed(image: Image.Image) -> Image.Image:
     return turned or image.convert("RGB")
 
 
-_MAGIC = {
-    b"\x89PNG": "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"GIF8": "GIF",
-    b"BM": "BMP",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"RIFF": "WEBP",
-    b"\0\0\0\x0cjP": "JPEG2000",
-}
-
-
-def _magic(source: Path | bytes) -> str:
-    """Name the format by its first bytes; HEIC, which is not read, too. Empty: unknown."""
-    head = source[:16] if isinstance(source, bytes) else _head(source)
-    if head[4:8] == b"ftyp":
-        return "AVIF" if head[8:11] == b"avi" else "HEIC"
-    return next((form for magic, form in _MAGIC.items() if head.startswith(magic)), "")
-
-
-def _head(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            return stream.read(16)
-    except OSError:
-        return b""
-
-
 def _unknown(source: Path | bytes) -> str:
-    form = _magic(source)
+    form = form_by_magic(source)
     if form == "HEIC":
         return "HEIC and MP4 files are not read: save it as JPEG or PNG"
     if form == "TIFF":

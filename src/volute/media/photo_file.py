@@ -208,7 +208,7 @@ def _opened(source: Path) -> Iterator[BinaryIO]:
     try:
         stream = source.open("rb")
     except OSError as error:
-        raise DataError(f"{source}: {error.strerror}") from error
+        raise DataError(f"{source}: {error.strerror}", "Check the name.") from error
     with stream:
         yield stream
 

@@ -63,17 +63,32 @@ def radius(blocks: int) -> int:
     return MULTIPLE * (coarse + -(-fine * STEM // MULTIPLE))
 
 
-def paint(x_BCHW: torch.Tensor, kernels: Kernels) -> torch.Tensor:
-    """Paint pictures [B, 3, H, W] in [-1, 1] with one style; H and W are multiples of 8."""
+def paint(x_BCHW: torch.Tensor, kernels: Kernels, mirrored: bool = False) -> torch.Tensor:
+    """Paint pictures [B, 3, H, W] in [-1, 1] with one style; H and W are multiples of 8.
+
+    Args:
+        x_BCHW: the pictures.
+        kernels: of the style.
+        mirrored: continue features beyond the border by mirroring instead of zeros. So it learns:
+            a border of zeros would be a place to paint frames.
+    """
     first, down, *middle, up, colours, last = kernels
+
+    def convolved(
+        x: torch.Tensor, kernel: tuple[torch.Tensor, torch.Tensor], stride: int = 1
+    ) -> torch.Tensor:
+        if mirrored:
+            return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), *kernel, stride=stride)
+        return F.conv2d(x, *kernel, stride=stride, padding=1)
+
     pixels = F.pixel_unshuffle(x_BCHW, STEM)
-    fine = F.relu(F.conv2d(pixels, *first, padding=1))
-    h = F.relu(F.conv2d(fine, *down, padding=1, stride=2))
+    fine = F.relu(convolved(pixels, first))
+    h = F.relu(convolved(fine, down, stride=2))
     for one, two in zip(middle[::2], middle[1::2], strict=True):
-        h = h + F.conv2d(F.relu(F.conv2d(h, *one, padding=1)), *two, padding=1)
+        h = h + convolved(F.relu(convolved(h, one)), two)
     h = F.interpolate(F.relu(h), scale_factor=2.0, mode="nearest")
-    h = F.relu(fine + F.conv2d(h, *up, padding=1))
-    return F.pixel_shuffle(F.conv2d(pixels, *colours) + F.conv2d(h, *last, padding=1), STEM)
+    h = F.relu(fine + convolved(h, up))
+    return F.pixel_shuffle(F.conv2d(pixels, *colours) + convolved(h, last), STEM)
 
 
 class Painter(nn.Module):

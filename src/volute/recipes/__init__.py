@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,16 +58,29 @@ def given(name: str, inputs: Sequence[Path], settings: dict[str, Any]) -> Path:
     kind = kind_of(name)
     if kind.examples and kind.examples not in settings:
         settings[kind.examples] = [str(path) for path in inputs]
-        return Path(settings.pop("content", CONTENT))
+        return Path(settings.pop("content", "") or CONTENT)
     if len(inputs) != 1:
         raise UsageError(f"{name} learns from one folder, zip, tar or npz, not {len(inputs)}")
     return inputs[0]
 
 
+def examples_key(name: str, settings: dict[str, Any]) -> str:
+    """Return what tells examples from others: a digest of their files, or nothing."""
+    kind = kind_of(name)
+    if not kind.examples:
+        return ""
+    digest = hashlib.sha256()
+    for path in settings.get(kind.examples, ()):
+        if not Path(path).is_file():
+            raise UsageError(f"there is no painting {path}", "Check the name.")
+        digest.update(hashlib.sha256(Path(path).read_bytes()).digest())
+    return f"-{digest.hexdigest()[:16]}"
+
+
 def default_preset(name: str, device: Device, size: int) -> str:
     """Return the preset that suits: the smallest on a CPU; on a GPU the next, or after 32 px."""
     presets = list(kind_of(name).presets)
-    if device.torch.type == "cpu":
+    if device.torch.type == "cpu" or kind_of(name).examples:
         return presets[0]
     return presets[1] if size <= 32 or len(presets) < 4 else presets[2]
 

@@ -15,11 +15,10 @@ they do.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import torch
 import torch.nn.functional as F
-from pydantic import AfterValidator, Field, PlainSerializer
+from pydantic import Field
 from torch import nn
 
 from volute.config import Config
@@ -27,6 +26,7 @@ from volute.errors import UsageError
 from volute.measure.features import OnnxExtractor
 from volute.nets.extractor import DEPTHS, WIDTHS, Distance, Embedding, Extractor, unit_distance
 from volute.nets.vgg import CHANNELS, Vgg16
+from volute.recipes.files import Teacher
 from volute.training.augment import flip
 from volute.training.device import Device
 from volute.training.distort import colour, distort
@@ -38,13 +38,6 @@ SIDE = 128
 """Of the pictures that the network learns from, in px."""
 WINDOW = 64
 """Of the part in which spatial features are compared, another at each step."""
-
-Teacher = Annotated[
-    str,
-    AfterValidator(lambda path: path and str(Path(path).resolve())),
-    PlainSerializer(lambda path: Path(path).name),
-]
-"""A file, from wherever the run is resumed; a model says its name, not where it lay."""
 
 
 class ExtractorSettings(Config):

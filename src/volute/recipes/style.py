@@ -2,9 +2,9 @@
 
     volute train style starry_night.jpg --time 20m -s content=photos/
 
-The preset `own` starts from `painter` and learns a code for each painting; everything else goes on
-learning too. The preset `any` learns from scratch with a style encoder, from paintings, parts of
-them in other colours, and textures.
+The preset `own` learns a code for each painting. The preset `any` learns a style encoder instead,
+from paintings, parts of them in other colours, and textures. Either goes on from another model with
+`-s start=MODEL`.
 
 Losses are those of Johnson et al. 2016 (arXiv:1603.08155) on the features of `eye`, on a part of
 each batch also of VGG16 where a file is given. A moved and noisy picture must be painted as the
@@ -15,7 +15,6 @@ style at half strength is a code half way to that of doing nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,31 +26,27 @@ from torch import nn
 from volute.config import Config
 from volute.engine.artefact import open_artefact
 from volute.errors import UsageError
-from volute.handles.styles import plain_name
+from volute.nets.style_net import SIZES, StyleNet, begin
 from volute.nets.stylizer import (
     MULTIPLE,
     Halved,
     Kernels,
     Modulator,
-    Painter,
     Plain,
-    StyleEncoder,
     paint,
     radius,
 )
-from volute.nets.weights import filled
-from volute.recipes.extractor import Teacher
-from volute.training.augment import flip
+from volute.recipes.files import Start, Teacher
+from volute.training.augment import flip, patch
 from volute.training.device import Device
 from volute.training.ema import Average
-from volute.training.motion import motion, moved
+from volute.training.motion import unsteadiness
 from volute.training.optimiser import adamw, set_rate
 from volute.training.recipe import DataFacts, Draw, Exported, Graph, Held, Recipe, portable, seeded
 from volute.training.style_loss import StyleJudge
-from volute.training.styles import Styles
+from volute.training.styles import Styles, names, paintings
 from volute.zoo import resolve
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif")
 CELL = 128
 """Side in px of a style's thumbnail on the card."""
 MEASURED = 16
@@ -75,7 +70,7 @@ class StyleSettings(Config):
     """The paintings; a folder stands for the pictures in it."""
     encoder: bool = False
     """Learn to read any style, not only that of the paintings."""
-    start: str = ""
+    start: Start = ""
     """A model to start from, of the same width, blocks, bank and code."""
     width: int = Field(32, ge=8, le=128)
     """Channels at a quarter of the resolution; twice as many at an eighth."""
@@ -113,26 +108,14 @@ class StyleSettings(Config):
         """Put the pictures of a folder in its place."""
         if isinstance(given, str):
             given = [given]
-        return [file for path in given for file in _pictures(Path(path))]
+        return [file for path in given for file in paintings(Path(path))]
 
 
 PRESETS: dict[str, dict[str, object]] = {
-    "own": {"start": "painter", "groups": 1, "batch": 4, "views": 0},
+    "own": {"views": 0},
     "any": {"encoder": True},
     "large": {"encoder": True, "width": 48, "blocks": 6, "batch": 32, "groups": 16},
 }
-
-
-class Net(nn.Module):
-    """All that learns: the painter, how a style is read or known, and the code of doing nothing."""
-
-    def __init__(self, settings: StyleSettings) -> None:
-        super().__init__()
-        self.painter = Painter(settings.code, settings.width, settings.blocks, settings.bank)
-        self.identity = nn.Parameter(torch.zeros(settings.code))
-        self.encoder = StyleEncoder(settings.code) if settings.encoder else None
-        shape = (len(settings.styles), settings.code)
-        self.codes = None if settings.encoder else nn.Parameter(0.5 * torch.randn(shape))
 
 
 class StyleRecipe(Recipe):
@@ -155,7 +138,8 @@ class StyleRecipe(Recipe):
             raise UsageError(f"pictures of {facts.size} px are too small", hint)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            net = Net(settings)
+            styles = 0 if settings.encoder else len(settings.styles)
+            net = StyleNet(**self._sizes(), styles=styles)
         self.net = device.place(net)
         self.modules = {"style": self.net}
         self.averages = {"style": Average(self.net, settings.ema_kimg * 1000)}
@@ -173,20 +157,20 @@ class StyleRecipe(Recipe):
         if not self.settings.start:
             if self.net.encoder is not None:
                 numbers = range(min(SETTLING, self.supply.count))
-                self.net.encoder.settle([self.supply.view(n).picture for n in numbers])
+                self.net.encoder.settle([self._picture(n) for n in numbers])
                 self.averages["style"].network.load_state_dict(self.net.state_dict())
             return
+        pictures = [self._picture(number) for number in range(len(self.settings.styles))]
         artefact = open_artefact(resolve(self.settings.start))
-        filled(self.net.painter, artefact, "modulator.network.painter.")
-        with torch.no_grad():
-            (identity,) = artefact.tensors(["styles.identity"]).values()
-            self.net.identity.copy_(torch.from_numpy(identity))
-            encoder = self.net.encoder or StyleEncoder(self.settings.code).to(self.device.torch)
-            filled(encoder, artefact, "encoder.network.")
-            if self.net.codes is not None:
-                for index, code in enumerate(self.net.codes):
-                    code.copy_(encoder(self.supply.view(index).picture)[0])
+        begin(self.net, artefact, self._sizes(), pictures)
         self.averages["style"].network.load_state_dict(self.net.state_dict())
+
+    def _sizes(self) -> dict[str, int]:
+        return {name: getattr(self.settings, name) for name in SIZES}
+
+    def _picture(self, number: int) -> torch.Tensor:
+        """Return a view as the encoder takes it."""
+        return self.supply.view(number).picture.to(self.device.torch)
 
     def step(
         self, pictures: torch.Tensor, labels: torch.Tensor, progress: float, shown: int
@@ -195,19 +179,23 @@ class StyleRecipe(Recipe):
         settings, rng = self.settings, seeded(self.device.torch, self.seed, shown)
         optimiser = self.optimisers["style"]
         set_rate(optimiser, settings.lr, progress, settings.lr_end, settings.warmup)
-        content = self._patches(flip(pictures, rng), rng)
-        groups = min(settings.groups, len(content))
+        content = patch(flip(pictures, rng), settings.patch + 2 * MARGIN, rng)
+        groups = min(settings.groups, len(content), self.supply.count)
         views = self.supply.draw(groups, settings.whole, rng)
         strength = torch.rand(groups, generator=rng, device=rng.device) / PARTLY
         strength = strength.clamp(max=1)
-        kernels = self.net.painter(self._codes(self.net, views, strength))
+        with self.device.autocast():
+            codes = self._codes(self.net, views, strength).float()
+        kernels = self.net.painter(codes)
         made = self._painted(content, kernels)
-        each = torch.arange(len(content), device=rng.device) * groups // len(content)
+        each = _shares(len(content), groups).to(rng.device)
         strong = strength[each]
         said = [self.supply.view(views[i]).said for i in each.tolist()]
         judged = (slice(None), slice(None), INSIDE, INSIDE)
         style, kept = self.judge.losses(made[judged], content[judged], said, rng)
-        unsteady = self._unsteady(content, made, kernels, rng)
+        unsteady = made.new_zeros(())
+        if settings.steady:
+            unsteady = self._unsteady(content, made, kernels, each, rng)
         same = (made - content).abs().mean((1, 2, 3))
         loss = (
             settings.style * (strong.square() * style).mean()
@@ -237,7 +225,9 @@ class StyleRecipe(Recipe):
 
     def evaluate(self, held: Held) -> dict[str, float]:
         """Return the losses of style and content on held-out pictures, by the features of `eye`."""
-        pictures = next(iter(held()))[0][:MEASURED]
+        pictures = next((found[:MEASURED] for found, _ in held()), None)
+        if pictures is None:  # few sources: none is left to measure on
+            return {}
         count = len(self.settings.styles)
         said = [self.supply.view(index % count).said for index in range(len(pictures))]
         with torch.no_grad():
@@ -247,10 +237,10 @@ class StyleRecipe(Recipe):
 
     def export(self, draw: Draw, held: Held) -> Exported:
         """Give the averaged networks, the codes of the paintings and what they look like."""
-        net = cast(Net, portable(self.averages["style"].network))
-        names = list(range(len(self.settings.styles)))
+        net = cast(StyleNet, portable(self.averages["style"].network))
+        numbers = list(range(len(self.settings.styles)))
         with torch.no_grad():
-            codes = self._codes(net, names, torch.ones(len(names)))
+            codes = self._codes(net, numbers, torch.ones(len(numbers)))
             plain = Plain(net.painter(codes[:1])[0])
         side = self.facts.size // MULTIPLE * MULTIPLE
         picture = torch.zeros(2, 3, side, side)
@@ -276,7 +266,8 @@ class StyleRecipe(Recipe):
             side=0,
             multiple=MULTIPLE,
             exact=True,
-            styles=_names(self.settings.styles),
+            styles=names(self.settings.styles),
+            examples=tuple(Path(path).name for path in self.settings.styles),
             metrics=self.evaluate(held),
             tensors={
                 "styles.codes": codes.numpy(),
@@ -284,23 +275,22 @@ class StyleRecipe(Recipe):
             },
         )
 
-    def _codes(self, net: Net, numbers: list[int], strength: torch.Tensor) -> torch.Tensor:
+    def _codes(self, net: StyleNet, numbers: list[int], strength: torch.Tensor) -> torch.Tensor:
         """Return the codes [n, D] of views, each as strong as it is told."""
-        if net.codes is not None:
-            full = net.codes[numbers]
-        else:
-            assert net.encoder is not None
-            views = [self.supply.view(n).picture.to(net.identity.device) for n in numbers]
-            with self.device.autocast():
-                full = torch.cat([net.encoder(view) for view in views]).float()
+        pictures = [] if net.codes is not None else [self._picture(n) for n in numbers]
+        place = net.identity.device
+        full = net.read(numbers, [picture.to(place) for picture in pictures])
         return net.identity + strength.to(full.device)[:, None] * (full - net.identity)
 
-    def _painted(self, content: torch.Tensor, kernels: list[Kernels]) -> torch.Tensor:
+    def _painted(
+        self, content: torch.Tensor, kernels: list[Kernels], mirrored: bool = True
+    ) -> torch.Tensor:
         """Paint each share of the batch with its own style."""
         content = content.contiguous(memory_format=torch.channels_last)
-        shares = content.tensor_split(len(kernels))
+        sizes = _shares(len(content), len(kernels)).bincount().tolist()
+        shares = content.split(sizes)
         with self.device.autocast():
-            made = [paint(x, style) for x, style in zip(shares, kernels, strict=True)]
+            made = [paint(x, style, mirrored) for x, style in zip(shares, kernels, strict=True)]
         return torch.cat(made).float()
 
     def _unsteady(
@@ -308,31 +298,26 @@ class StyleRecipe(Recipe):
         content: torch.Tensor,
         made: torch.Tensor,
         kernels: list[Kernels],
+        each: torch.Tensor,
         rng: torch.Generator,
     ) -> torch.Tensor:
-        """Return how far a moved and noisy picture is painted from the painted one, moved."""
-        per = len(content) // len(kernels)
-        chosen = int(torch.rand(1, generator=rng, device=rng.device) * len(kernels))
-        x, painted = content[chosen * per][None], made[chosen * per][None]
-        grid = motion(x.shape[2], rng)
-        noise = torch.randn(x.shape, generator=rng, device=x.device) * 0.02
-        again = self._painted(moved(x, grid) + noise, [kernels[chosen]])
-        edge = slice(24, -24)
-        return (again - moved(painted, grid))[:, :, edge, edge].square().mean()
+        """Return how far a moved and noisy picture is painted from the painted one, moved.
 
-    def _patches(self, pictures: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-        """Cut one place out of every picture and reduce it by a random factor."""
-        side, patch = pictures.shape[2], self.settings.patch + 2 * MARGIN
-        place = torch.rand(3, generator=rng, device=pictures.device).tolist()
-        seen = round(patch + (side - patch) * place[0])
-        top, left = (int(share * (side - seen + 1)) for share in place[1:])
-        region = pictures[:, :, top : top + seen, left : left + seen]
-        return F.interpolate(region, (patch, patch), mode="bilinear", antialias=True)
+        The second time with zeros beyond the border, as in use: so they come to matter little.
+        """
+        chosen = int(torch.rand(1, generator=rng, device=rng.device) * len(content))
+        style = [kernels[int(each[chosen])]]
+        return unsteadiness(
+            lambda x: self._painted(x, style, mirrored=False),
+            content[chosen][None],
+            made[chosen][None],
+            rng,
+        )
 
     @torch.no_grad()
     def _kernels(self) -> list[Kernels]:
         """Return those of the paintings by the averaged network."""
-        net = cast(Net, self.averages["style"].network)
+        net = cast(StyleNet, self.averages["style"].network)
         numbers = list(range(len(self.settings.styles)))
         made: list[Kernels] = net.painter(self._codes(net, numbers, torch.ones(len(numbers))))
         return made
@@ -352,22 +337,11 @@ class StyleRecipe(Recipe):
 def _shown(picture: torch.Tensor, kernels: Kernels) -> torch.Tensor:
     """Paint [1, 3, H, H] in float32; a rest that is no whole square stays black."""
     side = picture.shape[2] // MULTIPLE * MULTIPLE
-    made = paint(picture[:, :, :side, :side], kernels).clamp(-1, 1)
+    made = paint(picture[:, :, :side, :side], kernels, mirrored=True).clamp(-1, 1)
     rest = picture.shape[2] - side
     return F.pad(made, (0, rest, 0, rest), value=-1)
 
 
-def _pictures(path: Path) -> list[str]:
-    if not path.is_dir():
-        return [str(path)]
-    return sorted(str(file) for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
-
-
-def _names(paths: Sequence[str]) -> tuple[str, ...]:
-    """Return what styles are called: the files' names, each another."""
-    names: list[str] = []
-    for path in paths:
-        name = plain_name(Path(path).stem).replace(",", "-")
-        alike = sum(other == name or other.startswith(f"{name}-") for other in names)
-        names.append(f"{name}-{alike + 1}" if name in names else name)
-    return tuple(names)
+def _shares(pictures: int, groups: int) -> torch.Tensor:
+    """Return the group of each picture: one behind another, as equal as can be."""
+    return torch.arange(pictures) * groups // pictures

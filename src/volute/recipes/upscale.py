@@ -29,6 +29,7 @@ from volute.measure import pairs
 from volute.nets.extractor import load_extractor
 from volute.nets.gan import Discriminator
 from volute.nets.upscaler import Upscaler, begin, folded
+from volute.recipes.files import Start
 from volute.training.adversarial import Judge
 from volute.training.augment import flip, turn
 from volute.training.degrade import degrade, in_bytes, reduced
@@ -90,7 +91,7 @@ class UpscaleSettings(Config):
     """Weight of a discriminator's verdict."""
     gamma: float = Field(1.0, ge=0)
     """Weight of the discriminator's penalties R1 and R2."""
-    start: str = ""
+    start: Start = ""
     """A model of the same width and colours, and at most as many blocks, to start from; its scale
     may differ."""
     held_out: float = Field(0.05, gt=0, lt=0.9)

@@ -23,6 +23,19 @@ def turn(x_BCHW: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
     return torch.where(quarters % 2 == 1, half.transpose(2, 3).flip(2), half)
 
 
+def patch(x_BCHW: torch.Tensor, side: int, rng: torch.Generator) -> torch.Tensor:
+    """Cut one place out of square pictures and reduce it by one random factor: [B, C, side, side].
+
+    The draw comes from `rng` alone.
+    """
+    whole = x_BCHW.shape[2]
+    place = torch.rand(3, generator=rng, device=x_BCHW.device).tolist()
+    seen = round(side + (whole - side) * place[0])
+    top, left = (int(share * (whole - seen + 1)) for share in place[1:])
+    region = x_BCHW[:, :, top : top + seen, left : left + seen]
+    return F.interpolate(region, (side, side), mode="bilinear", antialias=True)
+
+
 def augment(x_BCHW: torch.Tensor, share: float, rng: torch.Generator) -> torch.Tensor:
     """Change colour, shift by up to 1/8 of the side and cut out a square of half the side.
 

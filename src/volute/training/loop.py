@@ -103,9 +103,9 @@ class Loop:
                 self.save()
                 return False
         if metrics:
+            self.save()
             self._report(metrics | self.recipe.evaluate(self.held))
             self.sample()
-            self.save()
         return True
 
     def draw(self, count: int, shown: int = 0) -> tuple[torch.Tensor, torch.Tensor]:

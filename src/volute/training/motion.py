@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 
+NOISE = 0.02
 TURN, ZOOM, SHIFT = 0.08, 0.08, 8.0
 """The most, in radians, as a share, and in px."""
 
@@ -29,3 +31,23 @@ def moved(x_BCHW: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
     return F.grid_sample(
         x_BCHW, grid, mode="bicubic", padding_mode="reflection", align_corners=False
     )
+
+
+def unsteadiness(
+    paint: Callable[[torch.Tensor], torch.Tensor],
+    picture: torch.Tensor,
+    painted: torch.Tensor,
+    rng: torch.Generator,
+) -> torch.Tensor:
+    """Return how far a moved and noisy picture is painted from the painted one, moved.
+
+    Args:
+        paint: what paints pictures [1, 3, H, H] in [-1, 1].
+        picture: such a picture.
+        painted: `paint(picture)`.
+        rng: all draws come from it.
+    """
+    grid = motion(picture.shape[2], rng)
+    noise = torch.randn(picture.shape, generator=rng, device=picture.device) * NOISE
+    again = paint(moved(picture, grid) + noise)
+    return (again - moved(painted, grid)).square().mean()

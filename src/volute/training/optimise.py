@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import nn
 
 from volute.errors import UsageError
@@ -36,7 +35,6 @@ SMALLEST = 32
 """Shortest side in px of what is optimised, and of a style."""
 NOISE = 0.1
 """Deviation of what is added to the content at the start: flat areas have no gradient."""
-CPU = torch.device("cpu")
 CHUNK, HISTORY = 10, 20
 """Evaluations of the loss between two looks at the clock; steps that L-BFGS remembers."""
 Watch = Callable[[int, dict[str, float], torch.Tensor], bool]
@@ -96,37 +94,34 @@ def optimise_picture(
     steps: int = STEPS,
     seed: int = 0,
     vgg: Path | None = None,
-    device: torch.device = CPU,
     emit: Emit = silent,
     preview: Callable[[np.ndarray], None] = lambda picture: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> np.ndarray:
-    """Return a picture in a style, uint8 RGB of the content's size.
+    """Return a picture in a style, of the content's size and type.
 
     It is worked on with its longer side at `side` px or its own, if that is less, and enlarged to
     its size after. The style's shorter side is brought to that of the picture, never enlarged.
 
     Args:
-        content: uint8 RGB [H, W, 3].
+        content: RGB [H, W, 3], uint8, or floats in [0, 1].
         style: uint8 RGB [h, w, 3].
         side: longer side in px that is worked on; time and memory grow with its square.
         strength, steps, seed: as of `optimise`.
         vgg: VGG16 up to relu3_3 as safetensors; None for the shipped `eye`.
-        device: where to work.
         emit: is told how far the work is, every few evaluations.
-        preview: is given the picture so far with it, at the size that is worked on.
+        preview: is given the picture so far with it, uint8, at the size that is worked on.
         stop: asked as often; True ends the work with what is there.
 
     Raises:
         UsageError: if an argument is out of range, or `vgg` holds another network.
     """
-    if side < SMALLEST:
-        raise UsageError(f"side = {side} px is too small", f"Give {SMALLEST} px or more.")
+    check(side, strength, steps)
     start = time.perf_counter()
-    whole = Image.fromarray(content)
-    small = _resized(whole, min(1.0, side / max(whole.size)))
-    drawn = Image.fromarray(style)
-    drawn = _resized(drawn, min(1.0, min(small.size) / min(drawn.size)))
+    whole = _batch(content)
+    small = _resized(whole, min(1.0, side / max(whole.shape[-2:])))
+    drawn = _batch(style)
+    drawn = _resized(drawn, min(1.0, min(small.shape[-2:]) / min(drawn.shape[-2:])))
 
     def watch(done: int, losses: dict[str, float], picture: torch.Tensor) -> bool:
         passed = time.perf_counter() - start
@@ -136,28 +131,25 @@ def optimise_picture(
         return stop()
 
     made = optimise(
-        _batch(small, device),
-        _batch(drawn, device),
-        features_of(vgg, device),
-        strength=strength,
-        steps=steps,
-        seed=seed,
-        watch=watch,
+        small, drawn, features_of(vgg), strength=strength, steps=steps, seed=seed, watch=watch
     )
-    return np.asarray(Image.fromarray(_pixels(made)).resize(whole.size, Image.Resampling.LANCZOS))
+    made = F.interpolate(made, whole.shape[-2:], mode="bicubic").clamp(-1, 1)
+    if content.dtype == np.uint8:
+        return _pixels(made)
+    return ((made[0].permute(1, 2, 0) + 1) / 2).contiguous().numpy()
 
 
-def features_of(vgg: Path | None = None, device: torch.device = CPU) -> Features:
+def features_of(vgg: Path | None = None) -> Features:
     """Return what styles are read by: VGG16 of a file, or `eye`; both with average pooling.
 
     Raises:
         UsageError: if the file does not hold VGG16 up to relu3_3.
     """
     if vgg is not None:
-        teacher = Vgg16(vgg).to(device)
+        teacher = Vgg16(vgg)
         _averaging(teacher)
         return teacher
-    network = load_extractor().to(device)
+    network = load_extractor()
     _averaging(network)
 
     def features(x_BCHW: torch.Tensor) -> list[torch.Tensor]:
@@ -201,11 +193,18 @@ def _descend(
     return picture.detach(), until, False
 
 
-def _check(content: torch.Tensor, style: torch.Tensor, strength: float, steps: int) -> None:
+def check(side: int, strength: float, steps: int) -> None:
+    """Raise UsageError for what cannot be; see `optimise_picture`."""
+    if side < SMALLEST:
+        raise UsageError(f"side = {side} px is too small", f"Give {SMALLEST} px or more.")
     if not strength >= 0:
         raise UsageError(f"strength = {strength} is out of range", "Give 0 or more; 1 is usual.")
     if steps < 1:
         raise UsageError(f"steps = {steps} is out of range", f"Give 1 or more, such as {STEPS}.")
+
+
+def _check(content: torch.Tensor, style: torch.Tensor, strength: float, steps: int) -> None:
+    check(SMALLEST, strength, steps)
     for name, picture in (("content", content), ("style", style)):
         height, width = picture.shape[-2:]
         if min(height, width) < SMALLEST:
@@ -228,15 +227,16 @@ def _averaging(network: nn.Module) -> None:
                 setattr(module, name, nn.AvgPool2d(child.kernel_size))
 
 
-def _resized(picture: Image.Image, share: float) -> Image.Image:
+def _resized(x_BCHW: torch.Tensor, share: float) -> torch.Tensor:
     """Scale a picture, to SMALLEST px a side or more."""
-    width, height = (max(SMALLEST, round(length * share)) for length in picture.size)
-    return picture.resize((width, height), Image.Resampling.LANCZOS)
+    size = [max(SMALLEST, round(length * share)) for length in x_BCHW.shape[-2:]]
+    return F.interpolate(x_BCHW, size, mode="bicubic", antialias=True).clamp(-1, 1)
 
 
-def _batch(picture: Image.Image, device: torch.device) -> torch.Tensor:
-    array = torch.from_numpy(np.array(picture.convert("RGB")))
-    return array.permute(2, 0, 1)[None].to(device).float() / 127.5 - 1
+def _batch(picture_HWC: np.ndarray) -> torch.Tensor:
+    white = 255 if picture_HWC.dtype == np.uint8 else 1
+    planes = torch.from_numpy(np.array(picture_HWC)).permute(2, 0, 1)[None].float()
+    return planes / white * 2 - 1
 
 
 def _pixels(x_BCHW: torch.Tensor) -> np.ndarray:

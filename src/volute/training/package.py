@@ -55,7 +55,7 @@ def package(loop: Loop, out: Path, int8: bool = False) -> None:
             tiling_exact=exported.exact,
             parameters=parameters,
             macs_per_pixel=macs / (side or dataset.size) ** 2,
-            training_data=f"{Path(config.source).name}, {len(dataset.pictures):,} pictures",
+            training_data=_learned_from(config, exported, len(dataset.pictures)),
             licence=config.licence,
         ),
         graphs={role: f"{role}.onnx" for role in models},
@@ -70,7 +70,7 @@ def package(loop: Loop, out: Path, int8: bool = False) -> None:
         created=datetime.date.today().isoformat(),
     )
     training = {
-        "command": f"volute train {config.kind} {Path(config.source).name} --preset "
+        "command": f"volute train {config.kind} {_inputs(config, exported)} --preset "
         f"{config.preset} --size {config.size} {_budget_flag(config)}",
         "images shown": f"{counters.shown:,}",
         "minutes": f"{counters.seconds / 60:.1f}",
@@ -100,6 +100,20 @@ def _quantised(exported: Exported, models: dict[str, bytes], weights: bytes) -> 
             "Leave --int8 out, or train longer.",
         )
     return made, before - after
+
+
+def _inputs(config: RunConfig, exported: Exported) -> str:
+    pictures = Path(config.source).name
+    if exported.examples:
+        return f"{' '.join(exported.examples)} -s content={pictures}"
+    return pictures
+
+
+def _learned_from(config: RunConfig, exported: Exported, count: int) -> str:
+    pictures = f"{Path(config.source).name}, {count:,} pictures"
+    if exported.examples:
+        return f"{', '.join(exported.examples)}; painted on {pictures}"
+    return pictures
 
 
 def _budget_flag(config: RunConfig) -> str:

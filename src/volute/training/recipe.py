@@ -58,6 +58,8 @@ class Exported:
     """How many times larger the network makes a picture."""
     multiple: int = 1
     """Of what height and width of a picture must be multiples."""
+    examples: tuple[str, ...] = ()
+    """Names of files that were learned from beside the pictures: paintings."""
     styles: tuple[str, ...] = ()
     """Names of the styles that the model knows."""
     exact: bool = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,11 +16,12 @@ from volute.handles.masks import Mask, laid_over
 from volute.handles.stylizer import Stylized
 from volute.media import families, video
 from volute.media.raster import Canvas, Raster, Work
-from volute.paths import atomic_file
+from volute.paths import atomic_file, new_output
 from volute.training.optimise import STEPS, optimise_picture
 
-WHOLE = 1 << 60
-"""Pixels of a tile: the picture is optimised in one piece."""
+MOST = 50_000_000
+"""Pixels of a picture: it is optimised in one piece, and held in memory several times."""
+STRIPS = 4_000_000
 LOOK_S = 10.0
 """Seconds between previews."""
 
@@ -41,7 +41,8 @@ def repaint_file(
 ) -> Stylized:
     """Repaint a photograph by `optimise_picture`; see `volute.handles.Stylizer.stylize_file`.
 
-    Every ten seconds what there is so far goes to `OUT.preview.png`, which is gone at the end.
+    Every ten seconds what there is so far goes to `OUT.preview.png`, which is gone at the end. The
+    result has the depth of the picture, but no more detail than `side` px hold.
 
     Args:
         source: a photograph.
@@ -56,7 +57,7 @@ def repaint_file(
         emit: is told the progress.
 
     Raises:
-        UsageError: for a film, or an argument that is out of range.
+        UsageError: for a film, more than 50 megapixels, or an argument that is out of range.
         DataError: if the source cannot be read, or holds measurements.
         VoluteError: if the target cannot be written.
     """
@@ -67,30 +68,32 @@ def repaint_file(
     if video.is_video(source):
         what = f"{source}: a film is not optimised, frame by frame it would take days"
         raise UsageError(what, "Leave --method optimise out.")
-    look = out.with_name(f"{out.name}.preview.png")
+    look = Look(new_output(out.with_name(f"{out.name}.preview.png")), emit)
 
     def network(block_BCHW: np.ndarray) -> np.ndarray:
-        pixels = np.rint((block_BCHW[0].transpose(1, 2, 0) + 1) * 127.5).clip(0, 255)
         made = optimise_picture(
-            pixels.astype(np.uint8),
+            ((block_BCHW[0].transpose(1, 2, 0) + 1) / 2).clip(0, 1),
             style,
             side=side,
             strength=strength,
             steps=steps,
             vgg=vgg,
             emit=emit,
-            preview=_every(LOOK_S, look, emit),
+            preview=look,
         )
-        return made.transpose(2, 0, 1)[None].astype(np.float32) / 127.5 - 1
+        return made.transpose(2, 0, 1)[None] * 2 - 1
 
     restyler = Restyler(network, network, 0, 1, 1, keep_colour)
-    with laid_over(mask, source) as over:
+    with laid_over(mask) as over:
 
         def run(raster: Raster, canvas: Canvas, part: int = 0, parts: int = 1) -> None:
-            if strength:
-                restyler.run(raster, canvas, WHOLE, mask=over)
-            else:
-                untouched(raster, canvas, WHOLE)
+            if not strength:
+                untouched(raster, canvas, STRIPS)
+                return
+            if raster.height * raster.width > MOST:
+                what = f"{source} is too large to be optimised: {MOST // 1_000_000} megapixels"
+                raise UsageError(what, "Make it smaller, or leave --method optimise out.")
+            restyler.run(raster, canvas, MOST, mask=over)
 
         model = f"volute {version('volute')} by optimisation, {strength:.0%}"
         work = Work(scale=1, run=run, model=model, done="stylized")
@@ -98,21 +101,33 @@ def repaint_file(
             with atomic_file(out) as part:
                 notes = family.enlarge(source, part, work)
         finally:
-            look.unlink(missing_ok=True)
+            look.gone()
     return Stylized(out, tuple(notes))
 
 
-def _every(seconds: float, path: Path, emit: Emit) -> Callable[[np.ndarray], None]:
-    """Return what saves a picture, but not more often than every few seconds."""
-    last = time.monotonic()
+class Look:
+    """Saves what there is so far to a file of its own, but not more often than every few seconds.
 
-    def preview(picture: np.ndarray) -> None:
-        nonlocal last
-        if time.monotonic() - last < seconds:
+    Args:
+        path: a free name.
+        emit: is told of each.
+    """
+
+    def __init__(self, path: Path, emit: Emit) -> None:
+        self.path, self.emit, self.saved = path, emit, False
+        self.last = time.monotonic()
+
+    def __call__(self, picture: np.ndarray) -> None:
+        """Take uint8 RGB [H, W, 3]."""
+        if time.monotonic() - self.last < LOOK_S:
             return
-        with atomic_file(path) as part:
+        with atomic_file(self.path) as part:
             Image.fromarray(picture).save(part, format="PNG")
-        emit(Saved(path, "preview"))
-        last = time.monotonic()
+        self.saved = True
+        self.emit(Saved(self.path, "preview"))
+        self.last = time.monotonic()
 
-    return preview
+    def gone(self) -> None:
+        """Remove the file, if there was one."""
+        if self.saved:
+            self.path.unlink(missing_ok=True)

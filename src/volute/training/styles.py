@@ -6,17 +6,21 @@ when it is first used, and kept.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
 from volute.data.scenes import texture
-from volute.handles.styles import style_pixels, style_reduced
+from volute.handles.styles import plain_name, style_pixels, style_reduced
 
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".jp2"}
+SUFFIXES |= {".dib", ".ppm", ".qoi"}
 SIDE = 512
 """Shorter side in px to which paintings are reduced: strokes are as wide as in pictures of it."""
 PART = 256
@@ -84,6 +88,24 @@ class Styles:
         return _recoloured(_part(self.paintings[rng.integers(len(self.paintings))], rng), rng)
 
 
+def paintings(path: Path) -> list[str]:
+    """Return a file, or the pictures in a folder, by name."""
+    if not path.is_dir():
+        return [str(path)]
+    files = [file for file in path.iterdir() if not file.name.startswith(".")]
+    return sorted(str(file) for file in files if file.suffix.lower() in SUFFIXES)
+
+
+def names(paths: Sequence[str]) -> tuple[str, ...]:
+    """Return what styles are called: by their files, each another name."""
+    found: list[str] = []
+    for path in paths:
+        stem = plain_name(Path(path).stem).replace(",", "-")
+        free = (f"{stem}-{count}" for count in itertools.count(2))
+        found.append(next(name for name in itertools.chain([stem], free) if name not in found))
+    return tuple(found)
+
+
 def _short(pixels_HWC: np.ndarray) -> np.ndarray:
     height, width = pixels_HWC.shape[:2]
     scale = min(1.0, SIDE / min(height, width))
@@ -92,7 +114,7 @@ def _short(pixels_HWC: np.ndarray) -> np.ndarray:
 
 
 def _part(pixels_HWC: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Cut a square of a quarter of the shorter side or more, and bring it to `PART`."""
+    """Cut a square of 0.4 of the shorter side or more, and bring it to `PART`."""
     height, width = pixels_HWC.shape[:2]
     side = int(min(height, width) * rng.uniform(0.4, 1))
     top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
@@ -103,7 +125,7 @@ def _part(pixels_HWC: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _recoloured(pixels_HWC: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Half of the time, turn the colours about grey, and change their brightness and contrast."""
+    """Mostly, turn the colours about grey, and change their brightness and contrast."""
     if rng.random() < 0.3:
         return pixels_HWC
     unit = pixels_HWC.astype(np.float32) / 255

@@ -68,7 +68,7 @@ class UpscaleSettings(Config):
 
     scale: Literal[2, 3, 4] = 2
     width: int = Field(32, ge=8, le=256)
-    blocks: int = Field(7, ge=0, le=64)
+    blocks: int = Field(5, ge=0, le=64)
     """Residual blocks of two convolutions."""
     batch: int = Field(16, ge=1, le=1024)
     patch: int = Field(40, ge=8, le=256)

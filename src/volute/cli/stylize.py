@@ -58,10 +58,9 @@ def stylize(
 
     \b
     Examples:
-      volute stylize holiday.jpg --style wave
-      volute stylize holiday.jpg --style my-painting.jpg --strength 0.8 --keep-colour
-      volute stylize film.mp4 --style wave:0.7,monet:0.3 -o painted.mp4
-      volute stylize photos/ --style wave -o painted/
+      volute stylize holiday.jpg --model runs/wave-1 --style wave --strength 0.8
+      volute stylize film.mp4 --model RUN --style wave:0.7,monet:0.3 -o painted.mp4
+      volute stylize photos/ --model RUN --style wave --keep-colour -o painted/
       volute stylize best.jpg --style painting.jpg --method optimise -s side=1024
     """
     from volute.cli import batch

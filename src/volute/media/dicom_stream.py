@@ -25,13 +25,15 @@ FRAGILE = tuple(f"1.2.840.10008.1.2.4.{n}" for n in (57, 70, 80, 81))
 """Lossless JPEG and JPEG-LS: their only decoder ends the whole process on damaged bytes."""
 INFLATED_LIMIT = 2 << 30
 _DECODE = """
-import sys, numpy, pydicom
+import io, sys, numpy, pydicom
 from pydicom.pixels import iter_pixels
 dataset = pydicom.dcmread(sys.argv[1], force=True)
 dataset.file_meta.TransferSyntaxUID = pydicom.uid.UID(sys.argv[2])
 for index in sys.argv[3:]:
     frame = next(iter_pixels(dataset, indices=[int(index)]))
-    numpy.lib.format.write_array(sys.stdout.buffer, numpy.ascontiguousarray(frame))
+    packed = io.BytesIO()  # NumPy would ask a file proper for its place, which a pipe has not
+    numpy.lib.format.write_array(packed, numpy.ascontiguousarray(frame))
+    sys.stdout.buffer.write(packed.getbuffer())
     sys.stdout.buffer.flush()
 """
 _META_LENGTH = b"\x02\x00\x00\x00UL\x04\x00"

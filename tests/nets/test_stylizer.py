@@ -56,6 +56,14 @@ def test_it_starts_close_to_the_identity_and_styles_differ() -> None:
     assert (paint(x, one) - paint(x, two)).abs().mean() > 1e-3
 
 
+def test_an_even_picture_is_painted_evenly() -> None:
+    kernels = awake(painter().double())(torch.randn(1, 8, dtype=torch.double))[0]
+    even = torch.tensor([0.3, -0.5, 0.8], dtype=torch.double)[None, :, None, None]
+    made = paint(even.expand(1, 3, 64, 64), kernels, mirrored=True)
+    assert made.std((2, 3)).max() < 1e-12
+    assert (made - even).abs().max() > 1e-3
+
+
 def test_flat_kernels_plain_network_and_painter_agree() -> None:
     network = awake(painter())
     codes = torch.randn(3, 8)

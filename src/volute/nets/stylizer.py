@@ -43,16 +43,23 @@ class Shape:
         return self.after, self.before, self.side, self.side
 
 
+SPLAT = 2 * STEM + 1
+"""Side in px of what a feature adds to a picture, before it is evened."""
+
+
 def shapes(width: int, blocks: int) -> list[Shape]:
-    """Return the convolutions: stem, step down, residual blocks, step up, colours, last."""
+    """Return the convolutions: stem, step down, residual blocks, step up, colours, last.
+
+    Of the last two as they are learned: `colours` of pixels, `last` from pixels to features.
+    """
     inner, pixels = 2 * width, 3 * STEM**2
     return [
         Shape(pixels, width),
         Shape(width, inner, stride=2),
         *[Shape(inner, inner)] * (2 * blocks),
         Shape(inner, width),
-        Shape(pixels, pixels, side=1),
-        Shape(width, pixels),
+        Shape(3, 3, side=1),
+        Shape(3, width, side=SPLAT),
     ]
 
 
@@ -109,27 +116,24 @@ class Painter(nn.Module):
         with torch.no_grad():  # it starts close to the identity, and without a grid of squares
             for second in self.kernels[3:-3:2]:
                 second *= QUIET
-            last.copy_(QUIET * last[:, :: STEM**2].repeat_interleave(STEM**2, 1))
-            colours.copy_(torch.eye(len(colours[0])).view_as(colours[0]))
+            last *= QUIET * STEM * (3 / width) ** 0.5
+            colours.copy_(torch.eye(3).view_as(colours[0]))
         self.mix = nn.Linear(code, sum(shape.after * (bank + 1) for shape in self.shapes))
         nn.init.normal_(self.mix.weight, std=0.15)
-        nn.init.zeros_(self.mix.weight[-2 * len(last[0]) * (bank + 1) :])
+        nn.init.zeros_(self.mix.weight[-(3 + width) * (bank + 1) :])
         nn.init.zeros_(self.mix.bias)
 
     def forward(self, code_BD: torch.Tensor) -> list[Kernels]:
         """Return the kernels of each style, by their codes [B, code]."""
-        made = [
-            (weight.unflatten(1, shape.weight), bias)
-            for shape, (weight, bias) in zip(self.shapes, self._mixed(code_BD), strict=True)
-        ]
+        made = self._mixed(code_BD)
         return [[(w[i], b[i]) for w, b in made] for i in range(len(code_BD))]
 
     def flat(self, code_BD: torch.Tensor) -> torch.Tensor:
         """Return the same as [B, P]: weight and bias of each convolution in turn."""
-        return torch.cat([part for pair in self._mixed(code_BD) for part in pair], 1)
+        return torch.cat([part.flatten(1) for pair in self._mixed(code_BD) for part in pair], 1)
 
     def _mixed(self, code_BD: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Return weight [B, after * before * k * k] and bias [B, after] of each convolution."""
+        """Return weight [B, after, before, k, k] and bias [B, after] of each convolution."""
         rows = [shape.after * (self.bank + 1) for shape in self.shapes]
         parts = zip(self.mix(code_BD).split(rows, 1), self.kernels, self.shapes, strict=True)
         made = []
@@ -137,8 +141,10 @@ class Painter(nn.Module):
             mixed = part.unflatten(1, (self.bank + 1, shape.after))
             share = mixed[:, :-1] + 1 / self.bank
             weight = (share[..., None] * kernels.flatten(2)).sum(1)
-            made.append((weight.flatten(1), mixed[:, -1]))
-        return made
+            made.append((weight.unflatten(2, shape.weight[1:]), mixed[:, -1]))
+        *plain, (colours, tint), (splats, _) = made
+        tint = tint.repeat_interleave(STEM**2, 1)
+        return [*plain, (_of_squares(colours), tint), (_evened(splats), torch.zeros_like(tint))]
 
 
 class StyleEncoder(nn.Module):
@@ -226,6 +232,29 @@ class Plain(nn.Module):
         """Paint pictures [B, 3, H, W] in [-1, 1]."""
         parts = list(self.parts)
         return paint(x_BCHW, list(zip(parts[::2], parts[1::2], strict=True)))
+
+
+def _of_squares(colours_B33: torch.Tensor) -> torch.Tensor:
+    """Return what recolours pixels [B, 3, 3, 1, 1] as what does so to squares of `STEM` pixels."""
+    eye = torch.eye(STEM**2, device=colours_B33.device)
+    squares = colours_B33[:, :, None, :, None, 0, 0] * eye[:, None]
+    return squares.flatten(3).flatten(1, 2)[..., None, None]
+
+
+def _evened(splats_BW3KK: torch.Tensor) -> torch.Tensor:
+    """Return [B, 3 * STEM^2, W, 3, 3]: each feature's splat, blurred by a square of `STEM` pixels.
+
+    The last convolution places pixels by where they lie in their square: it is a transposed
+    convolution of stride `STEM`. Its kernel is a square convolved with what is learned, so that
+    even features make an even colour and no grid (Odena, Dumoulin and Olah 2016, "Deconvolution and
+    checkerboard artifacts").
+    """
+    size = splats_BW3KK.shape[:3]
+    square = splats_BW3KK.new_full((1, 1, STEM, STEM), 1 / STEM**2)
+    flat = splats_BW3KK.flatten(0, 2)[:, None]
+    splats = F.conv2d(flat, square, padding=STEM - 1)
+    cells = splats.view(*size, 3, STEM, 3, STEM).flip(3, 5)
+    return cells.permute(0, 2, 4, 6, 1, 3, 5).flatten(1, 3)
 
 
 def _kernels(shape: Shape, bank: int) -> nn.Parameter:

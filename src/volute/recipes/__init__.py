@@ -10,7 +10,7 @@ from typing import Any
 
 from volute.config import Config, merged, nearest
 from volute.errors import UsageError
-from volute.recipes import classify, extractor, gan, style, upscale, vae
+from volute.recipes import classify, extractor, gan, style, style_settings, upscale, vae
 from volute.training.device import Device
 from volute.training.recipe import DataFacts, Recipe
 
@@ -34,7 +34,9 @@ KINDS = {
     "classify": Kind(classify.ClassifySettings, classify.PRESETS, classify.ClassifyRecipe),
     "extractor": Kind(extractor.ExtractorSettings, extractor.PRESETS, extractor.ExtractorRecipe),
     "upscale": Kind(upscale.UpscaleSettings, upscale.PRESETS, upscale.UpscaleRecipe, tile=192),
-    "style": Kind(style.StyleSettings, style.PRESETS, style.StyleRecipe, 256, "styles"),
+    "style": Kind(
+        style_settings.StyleSettings, style_settings.PRESETS, style.StyleRecipe, 256, "styles"
+    ),
 }
 
 CONTENT = "scenes"

@@ -16,19 +16,18 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field, field_validator
 from torch import nn
 
-from volute.config import Config
 from volute.engine.artefact import open_artefact
 from volute.errors import UsageError
 from volute.nets.style_net import SIZES, StyleNet, begin
 from volute.nets.stylizer import (
     MULTIPLE,
+    STEM,
     Halved,
     Kernels,
     Modulator,
@@ -36,15 +35,15 @@ from volute.nets.stylizer import (
     paint,
     radius,
 )
-from volute.recipes.files import Start, Teacher
+from volute.recipes.style_settings import StyleSettings
 from volute.training.augment import flip, patch
 from volute.training.device import Device
 from volute.training.ema import Average
-from volute.training.motion import unsteadiness
+from volute.training.motion import shifted, unsteadiness
 from volute.training.optimiser import adamw, set_rate
 from volute.training.recipe import DataFacts, Draw, Exported, Graph, Held, Recipe, portable, seeded
-from volute.training.style_loss import StyleJudge
-from volute.training.styles import Styles, names, paintings
+from volute.training.style_loss import StyleJudge, grid
+from volute.training.styles import Styles, names
 from volute.zoo import resolve
 
 CELL = 128
@@ -59,63 +58,16 @@ SETTLING = 24
 """Styles by which the encoder is brought to a common scale before it learns."""
 PARTLY = 0.2
 """Share of styles that are learned at less than full strength."""
+COLOUR = 0.7
+"""Weight of the palette beside the correlations of features."""
+GRID = 500.0
+"""Weight of what repeats from square to square of the pixels that a feature stands for."""
+CELLS, WINDOW = (STEM, MULTIPLE, 2 * MULTIPLE), 4
+"""Sides of such squares in px, also of two together, and in how many at once it is looked for."""
+SHIFTED = 0.5
+"""Share of steps whose second picture is shifted by whole pixels, and is to be painted alike."""
 CLIP = 1.0
 """Norm of the gradient from which it is cut."""
-
-
-class StyleSettings(Config):
-    """What can be set with `-s`; the presets are rows of `PRESETS`."""
-
-    styles: tuple[Teacher, ...] = ()
-    """The paintings; a folder stands for the pictures in it."""
-    encoder: bool = False
-    """Learn to read any style, not only that of the paintings."""
-    start: Start = ""
-    """A model to start from, of the same width, blocks, bank and code."""
-    width: int = Field(32, ge=8, le=128)
-    """Channels at a quarter of the resolution; twice as many at an eighth."""
-    blocks: int = Field(4, ge=1, le=16)
-    bank: int = Field(3, ge=1, le=16)
-    """Kernels that a style mixes, for each convolution."""
-    code: int = Field(64, ge=4, le=512)
-    """Length of a style's code."""
-    batch: int = Field(4, ge=1, le=256)
-    groups: int = Field(4, ge=1, le=256)
-    """Styles in a batch."""
-    patch: int = Field(128, ge=32, le=1024)
-    """Side of what is judged while learning, in px."""
-    lr: float = Field(6e-4, gt=0)
-    lr_end: float = Field(0.01, gt=0, le=1)
-    warmup: float = Field(0.01, gt=0, lt=1)
-    """Share of the budget over which the learning rate rises."""
-    style: float = Field(10.0, ge=0)
-    """Weight of the style beside the content."""
-    steady: float = Field(10.0, ge=0)
-    """Weight of the difference between what is painted, moved, and what is moved, painted."""
-    vgg: Teacher = ""
-    """VGG16 up to relu3_3, as safetensors with torchvision's names: a second opinion."""
-    views: int = Field(400, ge=0)
-    """Views beside the paintings that an encoder learns from."""
-    whole: float = Field(0.5, ge=0, le=1)
-    """Share of whole paintings among the styles of a batch."""
-    held_out: float = Field(0.05, gt=0, lt=0.9)
-    """Share of the pictures that is measured on and never learned from."""
-    ema_kimg: float = Field(4.0, gt=0)
-
-    @field_validator("styles", mode="before")
-    @classmethod
-    def _within(cls, given: Any) -> Any:
-        """Put the pictures of a folder in its place."""
-        if isinstance(given, str):
-            given = [given]
-        return [file for path in given for file in paintings(Path(path))]
-
-
-PRESETS: dict[str, dict[str, object]] = {
-    "own": {"views": 0},
-    "any": {"encoder": True},
-    "large": {"encoder": True, "width": 48, "blocks": 6, "batch": 32, "groups": 16},
-}
 
 
 class StyleRecipe(Recipe):
@@ -193,15 +145,18 @@ class StyleRecipe(Recipe):
         said = [self.supply.view(views[i]).said for i in each.tolist()]
         judged = (slice(None), slice(None), INSIDE, INSIDE)
         style, kept = self.judge.losses(made[judged], content[judged], said, rng)
+        off = self.judge.off_colour(made[judged], said)
         unsteady = made.new_zeros(())
         if settings.steady:
             unsteady = self._unsteady(content, made, kernels, each, rng)
+        gridded = sum((grid(made, cell, WINDOW) for cell in CELLS), made.new_zeros(()))
         same = (made - content).abs().mean((1, 2, 3))
         loss = (
-            settings.style * (strong.square() * style).mean()
+            settings.style * (strong.square() * (style + COLOUR * off)).mean()
             + ((4 - 3 * strong) * kept).mean()
             + 10 * ((1 - strong).square() * same).mean()
             + settings.steady * unsteady
+            + GRID * gridded
         )
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -213,7 +168,9 @@ class StyleRecipe(Recipe):
             "loss": loss.item(),
             "style": ((full * style).sum() / full.sum()).item(),
             "content": ((full * kept).sum() / full.sum()).item(),
+            "colour": ((full * off).sum() / full.sum()).item(),
             "steady": unsteady.item(),
+            "grid": gridded.item(),
         }
 
     def preview(self, pictures: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -301,14 +258,17 @@ class StyleRecipe(Recipe):
         each: torch.Tensor,
         rng: torch.Generator,
     ) -> torch.Tensor:
-        """Return how far a moved and noisy picture is painted from the painted one, moved.
+        """Return how far one picture, moved, is painted from the painted one, moved.
 
-        The second time with zeros beyond the border, as in use: so they come to matter little.
+        Where it is noisy as well, the second time with zeros beyond the border, as in use: so they
+        come to matter little.
         """
         chosen = int(torch.rand(1, generator=rng, device=rng.device) * len(content))
         style = [kernels[int(each[chosen])]]
-        return unsteadiness(
-            lambda x: self._painted(x, style, mirrored=False),
+        exact = torch.rand(1, generator=rng, device=rng.device).item() < SHIFTED
+        compare = shifted if exact else unsteadiness
+        return compare(
+            lambda x: self._painted(x, style, mirrored=exact),
             content[chosen][None],
             made[chosen][None],
             rng,

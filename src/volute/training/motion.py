@@ -11,6 +11,10 @@ import torch.nn.functional as F
 NOISE = 0.02
 TURN, ZOOM, SHIFT = 0.08, 0.08, 8.0
 """The most, in radians, as a share, and in px."""
+PIXELS = 8
+"""Whole pixels, in each direction, by fewer than which pictures are shifted."""
+SHARP = 2.0
+"""Weight of such shifts: other motions blur, and so hold back strokes as well as flicker."""
 
 
 def motion(side: int, rng: torch.Generator) -> torch.Tensor:
@@ -51,3 +55,23 @@ def unsteadiness(
     noise = torch.randn(picture.shape, generator=rng, device=picture.device) * NOISE
     again = paint(moved(picture, grid) + noise)
     return (again - moved(painted, grid)).square().mean()
+
+
+def shifted(
+    paint: Callable[[torch.Tensor], torch.Tensor],
+    picture: torch.Tensor,
+    painted: torch.Tensor,
+    rng: torch.Generator,
+) -> torch.Tensor:
+    """Return how far a picture shifted by whole pixels is painted from the painted one, shifted.
+
+    Args:
+        paint: as in `unsteadiness`.
+        picture: likewise.
+        painted: likewise.
+        rng: likewise.
+    """
+    down, right = (torch.rand(2, generator=rng, device=rng.device) * PIXELS).int().tolist()
+    side = picture.shape[2] - PIXELS
+    part = (..., slice(down, down + side), slice(right, right + side))
+    return SHARP * (paint(picture[part]) - painted[part]).square().mean()

@@ -7,16 +7,27 @@ feature joins each layer, so that their means are compared as well.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 
 from volute.nets.extractor import load_extractor
 from volute.nets.vgg import Vgg16
 from volute.training.device import Device
 
 TINY = 1e-4
+WAYS = (
+    *((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (1.0, 1.0, 1.0)),
+    *((1.0, -1.0, 0.0), (0.0, 1.0, -1.0), (-1.0, 0.0, 1.0)),
+    *((-1.0, 1.0, 1.0), (1.0, -1.0, 1.0), (1.0, 1.0, -1.0)),
+)
+"""Directions in RGB along which colours are compared."""
+COARSE, QUANTILES = 4, 64
+"""Side in px of the squares whose mean colours are compared, and as how many numbers."""
 EYE_DEPTHS, VGG_DEPTHS = (2, 3), (2,)
 """Of the features that tell the content."""
 Maps = list[torch.Tensor]
@@ -25,6 +36,16 @@ Features = Callable[[torch.Tensor], Maps]
 """Gives them for pictures [B, 3, H, W] in [-1, 1]."""
 DEEP = 4
 """Stages of `eye` that are compared: from full resolution to an eighth."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What is kept of a picture's style."""
+
+    maps: list[Maps]
+    """The correlations [1, C + 1, C + 1] at each depth, of each kind of features."""
+    palette: torch.Tensor
+    """See `palette`."""
 
 
 class StyleJudge:
@@ -45,16 +66,22 @@ class StyleJudge:
             self.kinds.append((vgg(Path(path), device), VGG_DEPTHS))
 
     @torch.no_grad()
-    def said(self, picture: torch.Tensor) -> list[Maps]:
-        """Return the correlations of a picture [1, 3, H, W], by each kind of features."""
+    def said(self, picture: torch.Tensor) -> Said:
+        """Return what is to be compared of a picture [1, 3, H, W]."""
         picture = picture.to(self.device.torch)
-        return [correlations(self._maps(features, picture)) for features, _ in self.kinds]
+        maps = [correlations(self._maps(features, picture)) for features, _ in self.kinds]
+        return Said(maps, palette(picture))
+
+    def off_colour(self, made: torch.Tensor, said: list[Said]) -> torch.Tensor:
+        """Return how far the colours of pictures lie from those of their styles, [B]."""
+        goal = torch.cat([one.palette for one in said])
+        return ((palette(made) - goal).square().mean((1, 2)) + TINY).sqrt()
 
     def losses(
         self,
         made: torch.Tensor,
         content: torch.Tensor,
-        said: list[list[Maps]],
+        said: list[Said],
         rng: torch.Generator,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the losses of style and content [B]: the mean of what the features say.
@@ -85,19 +112,19 @@ class StyleJudge:
         return style, kept
 
     def by_eye(
-        self, made: torch.Tensor, content: torch.Tensor, said: list[list[Maps]]
+        self, made: torch.Tensor, content: torch.Tensor, said: list[Said]
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return what `eye` alone says."""
         return self._compared(0, made, content, said)
 
     def _compared(
-        self, kind: int, made: torch.Tensor, content: torch.Tensor, said: list[list[Maps]]
+        self, kind: int, made: torch.Tensor, content: torch.Tensor, said: list[Said]
     ) -> tuple[torch.Tensor, torch.Tensor]:
         features, depths = self.kinds[kind]
         with torch.no_grad():
             real = self._maps(features, content)
         maps = self._maps(features, made)
-        goal = [torch.cat(depth) for depth in zip(*[one[kind] for one in said], strict=True)]
+        goal = [torch.cat(depth) for depth in zip(*[one.maps[kind] for one in said], strict=True)]
         return style_loss(correlations(maps), goal), content_loss(maps, real, depths)
 
     def _maps(self, features: Features, x_BCHW: torch.Tensor) -> Maps:
@@ -159,6 +186,51 @@ def content_loss(made: Maps, content: Maps, depths: tuple[int, ...]) -> torch.Te
         (_plain(made[depth]) - _plain(content[depth])).square().mean((1, 2, 3)) for depth in depths
     ]
     return torch.stack(parts).mean(0)
+
+
+def palette(x_BCHW: torch.Tensor) -> torch.Tensor:
+    """Return how colours are spread, [B, D, QUANTILES]: sorted along each of D directions.
+
+    The mean square of differences is the sliced Wasserstein distance (Bonneel et al. 2015).
+    """
+    ways = F.normalize(torch.tensor(WAYS, device=x_BCHW.device))
+    along = (ways @ F.avg_pool2d(x_BCHW, COARSE).flatten(2)).sort(2).values
+    return F.adaptive_avg_pool1d(along, QUANTILES)
+
+
+def grid(x_BCHW: torch.Tensor, cell: int, window: int) -> torch.Tensor:
+    """Return how strong a pattern repeats from cell to cell, as the mean square of what does.
+
+    A network that sees squares of pixels as channels can place a pixel by where it lies in its
+    square. What recurs there, in windows of cells, once slow changes are gone, is of no picture.
+
+    Args:
+        x_BCHW: square pictures whose side is a multiple of `window` cells, and a cell more.
+        cell: side of a cell in px, even.
+        window: side of a window in cells.
+    """
+    all_of_it, slow = (part.to(x_BCHW) for part in _folds(x_BCHW.shape[2], cell, window))
+    repeated = all_of_it @ x_BCHW @ all_of_it.mT - slow @ x_BCHW @ slow.mT
+    return repeated.square().mean()
+
+
+@functools.cache
+def _folds(side: int, cell: int, window: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what folds a line of pixels to the mean cell of each window, [windows * cell, side].
+
+    The second folds its moving mean over a cell, in which nothing that repeats is left.
+    """
+    eye = torch.eye(side)
+    taps = torch.ones(1, 1, cell + 1) / cell
+    taps[..., [0, -1]] /= 2
+    mean = F.conv1d(eye[:, None], taps)[:, 0].T
+    plain = eye[cell // 2 : side - cell // 2]
+    count = len(mean) // (cell * window)
+    folded = [
+        lines[: count * window * cell].unflatten(0, (count, window, cell)).mean(1).flatten(0, 1)
+        for lines in (plain, mean)
+    ]
+    return folded[0], folded[1]
 
 
 def _plain(x_BCHW: torch.Tensor) -> torch.Tensor:

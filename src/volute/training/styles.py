@@ -18,6 +18,7 @@ from PIL import Image
 
 from volute.data.scenes import texture
 from volute.handles.styles import plain_name, style_pixels, style_reduced
+from volute.training.style_loss import Said
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".jp2"}
 SUFFIXES |= {".dib", ".ppm", ".qoi"}
@@ -35,8 +36,8 @@ class View:
 
     picture: torch.Tensor
     """[1, 3, H, W] in [-1, 1], as the style encoder takes it."""
-    said: list[list[torch.Tensor]]
-    """What each kind of features says of it."""
+    said: Said
+    """What is compared of it."""
 
 
 class Styles:
@@ -54,7 +55,7 @@ class Styles:
         paths: tuple[str, ...],
         more: int,
         seed: int,
-        measure: Callable[[torch.Tensor], list[list[torch.Tensor]]],
+        measure: Callable[[torch.Tensor], Said],
     ) -> None:
         self.paintings = [_short(style_pixels(path, SIDE)) for path in paths]
         self.seed, self.measure = seed, measure

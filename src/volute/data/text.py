@@ -1,0 +1,198 @@
+"""Texts to learn from: files, folders, JSON lines or standard input become one string of bytes.
+
+One plain file is mapped where it lies, whatever its size; several are put together in the cache.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import itertools
+import json
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from volute.errors import DataError, UsageError
+from volute.paths import cache_dir, explained
+
+STDIN = Path("-")
+SUFFIXES = {".txt", ".md", ".rst", ".tex", ".csv", ".html", ".xml", ".jsonl", ".ndjson"}
+"""Of what is read in a folder."""
+LINES = {".jsonl", ".ndjson"}
+FIELD = "text"
+"""Where JSON lines hold their text."""
+BETWEEN = b"\n\n"
+"""What stands between two texts."""
+BLOCK = 1 << 20
+LONGEST = 64 << 20
+"""Bytes of one JSON line."""
+CONTROL = 0.01
+"""Share of control characters from which a file is no text."""
+FEWEST = 1000
+"""Bytes that there must be."""
+_ALLOWED = frozenset((9, 10, 11, 12, 13, 27))
+_BAD = np.array([byte < 32 and byte not in _ALLOWED or byte == 127 for byte in range(256)])
+
+
+@dataclass(frozen=True, eq=False)
+class Text:
+    """Bytes ready to learn from."""
+
+    data: np.ndarray
+    """uint8 [N], mapped from disk."""
+    texts: int
+    """How many there are."""
+    key: str
+    """Changes whenever the bytes do."""
+    notes: tuple[str, ...]
+    """What a person should know, a line each."""
+
+
+def open_text(sources: Sequence[Path]) -> Text:
+    """Return the bytes of files, of the texts in folders, or of standard input (`-`).
+
+    Raises:
+        UsageError: if a source is not there.
+        DataError: if it is no text, or there is too little.
+    """
+    files = [file for source in sources for file in _files(source)]
+    notes: list[str] = []
+    single = files[0] if len(files) == 1 and files[0] != STDIN else None
+    if single is not None and single.suffix.lower() not in LINES and not _encoded(single):
+        path, texts = single, 1
+        _check_text(single)
+    else:
+        path, texts = _together(files, notes)
+    if path.stat().st_size < FEWEST:
+        what = f"{_named(sources)} has {path.stat().st_size} bytes of text"
+        raise DataError(what, f"Give at least {FEWEST}; a book has a million.")
+    data = np.memmap(path, np.uint8, "r")
+    if not _is_utf8(path):
+        notes.append("some of it is not UTF-8: it is learned as the bytes that it is")
+    return Text(data, texts, _digest(path), tuple(notes))
+
+
+def _files(source: Path) -> list[Path]:
+    if source == STDIN or source.is_file():
+        return [source]
+    if not source.is_dir():
+        raise UsageError(f"there is no text {source}", "Check the name.")
+    found = sorted(file for file in source.rglob("*") if file.suffix.lower() in SUFFIXES)
+    if not found:
+        kinds = ", ".join(sorted(SUFFIXES))
+        raise DataError(f"{source} holds no texts", f"Subfolders are looked into; read are {kinds}")
+    return found
+
+
+def _together(files: list[Path], notes: list[str]) -> tuple[Path, int]:
+    """Write all texts into one file in the cache, named by its contents."""
+    folder = cache_dir() / "text"
+    digest, count = hashlib.blake2b(digest_size=16), 0
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as out:
+            part = Path(out.name)
+            try:
+                for text in _texts(files, notes):
+                    for block in itertools.chain([BETWEEN] if count else [], text):
+                        digest.update(block)
+                        out.write(block)
+                    count += 1
+            except BaseException:
+                part.unlink()
+                raise
+        return part.replace(folder / f"{digest.hexdigest()}.txt"), count
+
+
+def _texts(files: list[Path], notes: list[str]) -> Iterator[Iterator[bytes]]:
+    left_out = 0
+    for file in files:
+        if file == STDIN:
+            yield _blocks(sys.stdin.buffer)
+        elif file.suffix.lower() in LINES:
+            yield from _json_lines(file)
+        else:
+            try:
+                _check_text(file)
+            except DataError:
+                left_out += 1
+                continue
+            yield _decoded(file)
+    if left_out:
+        notes.append(f"{left_out} files left out: they are no texts")
+
+
+def _json_lines(file: Path) -> Iterator[Iterator[bytes]]:
+    with file.open("rb") as stream:
+        for number, line in enumerate(iter(lambda: stream.readline(LONGEST), b""), 1):
+            if not line.strip():
+                continue
+            try:
+                yield iter([json.loads(line)[FIELD].encode()])
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+                what = f'{file}, line {number} is not as {{"{FIELD}": "..."}}'
+                raise DataError(what, "Each line is one JSON object.") from error
+
+
+def _decoded(file: Path) -> Iterator[bytes]:
+    """Give a file in blocks, as UTF-8 without its mark where it begins with one."""
+    encoding = _encoded(file)
+    if encoding is None:
+        with file.open("rb") as stream:
+            yield from _blocks(stream)
+        return
+    with file.open(encoding=encoding, errors="replace", newline="") as text:
+        while block := text.read(BLOCK):
+            yield block.encode()
+
+
+def _encoded(file: Path) -> str | None:
+    """Return what a file's byte order mark says of its encoding."""
+    with file.open("rb") as stream:
+        start = stream.read(3)
+    if start == b"\xef\xbb\xbf":
+        return "utf-8-sig"
+    return "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else None
+
+
+def _check_text(file: Path) -> None:
+    if _encoded(file):
+        return
+    with file.open("rb") as stream:
+        sample = np.frombuffer(stream.read(BLOCK), np.uint8)
+    if len(sample) and _BAD[sample].mean() > CONTROL:
+        share = _BAD[sample].mean()
+        what = f"{file} is no text: {share:.0%} of it are control characters"
+        raise DataError(what, "Save it as plain text, UTF-8.")
+
+
+def _is_utf8(path: Path) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        with path.open("rb") as stream:
+            for block in _blocks(stream):
+                decoder.decode(block)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def _blocks(stream: BinaryIO) -> Iterator[bytes]:
+    while block := stream.read(BLOCK):
+        yield block
+
+
+def _named(sources: Sequence[Path]) -> str:
+    return ", ".join("standard input" if path == STDIN else str(path) for path in sources[:3])

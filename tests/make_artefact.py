@@ -239,3 +239,52 @@ def external(
     for key, value in {"location": location, "offset": offset, "length": length}.items():
         tensor.external_data.add(key=key, value=str(value))
     return tensor
+
+
+def make_lm(path: Path, width: int = 8, settings: dict[str, Any] | None = None) -> Artefact:
+    """Write a language model of random weights that likes letters."""
+    rng, taps = np.random.default_rng(0), (5, 9)
+    tensors = {
+        "bytes.weight": (256, width),
+        **{f"grams.{index}.weight": (32, 4) for index in range(4)},
+        "join.weight": (width, 16),
+        "logits.weight": (256, width),
+        "logits.bias": (256,),
+    }
+    for index, count in enumerate(taps):
+        inside = {
+            "inward.weight": (3 * width, width),
+            "local": (4, 3 * width),
+            "filter": (count, width),
+            "skip": (width,),
+            "outward.weight": (width, width),
+            "widen.weight": (2 * width, width),
+            "narrow.weight": (width, 2 * width),
+        }
+        tensors |= {f"layers.{index}.{name}": shape for name, shape in inside.items()}
+    weights = {f"lm.{k}": rng.normal(0, 0.5, v).astype(np.float16) for k, v in tensors.items()}
+    bias = weights["lm.logits.bias"]
+    bias[:32] = bias[127:] = -30
+    about = Descriptor(
+        kind="lm",
+        channels=1,
+        size=0,
+        radius=4 + sum(count + 2 for count in taps),
+        tiling_exact=False,
+        parameters=sum(value.size for value in weights.values()),
+        macs_per_pixel=1234.5,
+        training_data="nothing",
+        licence="CC0-1.0",
+    )
+    known = {"filters": list(taps)} if settings is None else settings
+    values = {
+        "format_version": 1,
+        "name": path.name,
+        "graphs": {},
+        "preset": "tiny",
+        "settings": known,
+        "volute": "0.1.0",
+        "created": "2026-11-26",
+    }
+    made = ArtefactConfig(descriptor=about, **values)
+    return write_artefact(path, made, {}, weights, {}, None, {"seed": "0"})

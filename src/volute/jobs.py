@@ -6,18 +6,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from volute import data, recipes
-from volute.data import Dataset
+from volute.data.text import open_text
 from volute.errors import DataError, UsageError
 from volute.events import Emit, Note, silent
 from volute.paths import new_run, run_name, write_text
 from volute.training import checkpoint
 from volute.training.device import Device, choose
+from volute.training.feed import Feed, PictureFeed, TextFeed
 from volute.training.loop import Loop
 from volute.training.package import package
-from volute.training.recipe import DataFacts, Recipe
+from volute.training.recipe import Recipe
 from volute.training.run import Run, RunConfig, budget
 
 COMMON = ("name", "licence", "precision", "threads", "data")
@@ -46,7 +45,7 @@ def train(
     """Train a network of `kind` on the pictures in `source`, and export it.
 
     Args:
-        kind: `gan`, `vae`, `classify`, `extractor`, `upscale` or `style`.
+        kind: `gan`, `vae`, `classify`, `extractor`, `upscale`, `style` or `lm`.
         source: a folder (subfolders are classes), zip, tar or npz of pictures; `scenes` for
             procedural ones. For `style` one painting or several, or a folder of them: what is
             painted comes from the setting `content`, a source as above.
@@ -94,28 +93,28 @@ def train(
     )
     _check_free(out)
     chosen = choose(device, asked.precision, asked.threads)
-    dataset = data.open_dataset(pictures, asked.data, size, emit)
-    for line in dataset.report.lines():
+    feed = _feed(asked, emit)
+    for line in feed.lines:
         emit(Note("data", line))
     config = asked.model_copy(
         update={
-            "preset": recipes.default_preset(kind, chosen, dataset.size)
+            "preset": recipes.default_preset(kind, chosen, feed.facts.size)
             if preset == "auto"
             else preset,
-            "size": dataset.size,
+            "size": feed.facts.size,
             "device": str(chosen.torch),
             "precision": chosen.precision,
             "threads": chosen.threads,
             "hardware": chosen.say(),
-            "data_key": dataset.key + recipes.examples_key(kind, values),
+            "data_key": feed.key + recipes.examples_key(kind, values),
         }
     )
-    recipe = _recipe(config, dataset, chosen)
+    recipe = _recipe(config, feed, chosen)
     recipe.prepare()
     run = Run(new_run(Path("runs"), run_name(Path(inputs[0]))) if out is None else Path(out))
     config.write(run.path / "config.toml")
-    write_text(run.path / "data.txt", dataset.report.text())
-    return _go(Loop(run, config, recipe, dataset, emit, stop))
+    write_text(run.path / "data.txt", feed.report)
+    return _go(Loop(run, config, recipe, feed, emit, stop))
 
 
 def resume(
@@ -156,10 +155,10 @@ def resume(
             )
     chosen = choose(config.device, config.precision, config.threads)
     config = config.model_copy(update={"hardware": chosen.say()})
-    dataset = _same_data(run, config, emit)
-    recipe = _recipe(config, dataset, chosen)
+    feed = _same_data(run, config, emit)
+    recipe = _recipe(config, feed, chosen)
     recipe.prepare()
-    loop = Loop(run, config, recipe, dataset, emit, stop)
+    loop = Loop(run, config, recipe, feed, emit, stop)
     config.write(run.path / "config.toml")
     return _go(loop)
 
@@ -187,9 +186,9 @@ def export_run(
     run = Run.open(Path(path))
     config = run.config
     _check_free(out)
-    dataset = _same_data(run, config, emit)
-    recipe = _recipe(config, dataset, choose("cpu", "float32"))
-    loop = Loop(run, config, recipe, dataset, emit, never)
+    feed = _same_data(run, config, emit)
+    recipe = _recipe(config, feed, choose("cpu", "float32"))
+    loop = Loop(run, config, recipe, feed, emit, never)
     if not loop.counters.shown:
         raise UsageError(f"{run.path} has no state yet", f"Run: volute resume {run.path}")
     package(loop, Path(out) if out else run.model, int8)
@@ -201,42 +200,43 @@ def _go(loop: Loop) -> Run:
     parameters = sum(p.numel() for m in recipe.modules.values() for p in m.parameters())
     about = f"{recipe.device.say()} · preset {config.preset} · {parameters:,} parameters"
     loop.emit(Note("device", about))
-    loop.emit(Note("budget", _budget(config, loop.counters)))
+    loop.emit(Note("budget", _budget(config, loop.counters, loop.feed.unit)))
     if loop.fit():
         package(loop, loop.run.model)
     return loop.run
 
 
-def _recipe(config: RunConfig, dataset: Dataset, device: Device) -> Recipe:
+def _feed(config: RunConfig, emit: Emit) -> Feed:
+    """Open what is learned from."""
+    if recipes.kind_of(config.kind).text:
+        paths = [Path(path) for path in config.settings["texts"]]
+        return TextFeed(open_text(paths), ", ".join(path.name for path in paths))
+    source, size = Path(config.source), config.size or None
+    return PictureFeed(data.open_dataset(source, config.data, size, emit))
+
+
+def _recipe(config: RunConfig, feed: Feed, device: Device) -> Recipe:
     settings = recipes.resolve_settings(config.kind, config.preset, config.settings)
-    counts = np.bincount(dataset.labels, minlength=len(dataset.classes))
-    facts = DataFacts(
-        size=dataset.size,
-        channels=dataset.channels,
-        classes=len(dataset.classes),
-        pictures=len(dataset.pictures),
-        counts=tuple(int(count) for count in counts),
-    )
-    return recipes.create(config.kind, settings, facts, device, config.seed)
+    return recipes.create(config.kind, settings, feed.facts, device, config.seed)
 
 
-def _budget(config: RunConfig, counters: checkpoint.Counters) -> str:
+def _budget(config: RunConfig, counters: checkpoint.Counters, unit: str) -> str:
     whole = f"{config.kimg:g} kimg" if config.kimg else f"{config.time_s / 60:g} min"
     change = "--kimg" if config.kimg else "--time"
-    done = f" · going on at {counters.shown:,} images" if counters.shown else ""
+    done = f" · going on at {counters.shown:,} {unit}" if counters.shown else ""
     return f"{whole} (change: {change}){done}"
 
 
-def _same_data(run: Run, config: RunConfig, emit: Emit) -> Dataset:
+def _same_data(run: Run, config: RunConfig, emit: Emit) -> Feed:
     """Open the data of a run, and make sure that they are those it began with."""
-    dataset = data.open_dataset(Path(config.source), config.data, config.size, emit)
-    key = dataset.key + recipes.examples_key(config.kind, config.settings)
+    feed = _feed(config, emit)
+    key = feed.key + recipes.examples_key(config.kind, config.settings)
     if config.data_key not in ("", key):
         raise DataError(
-            f"the pictures in {config.source} have changed since {run.path} began",
-            "Put them back as they were, or start a new run on them: volute train ...",
+            f"what {config.source} holds has changed since {run.path} began",
+            "Put it back as it was, or start a new run on it: volute train ...",
         )
-    return dataset
+    return feed
 
 
 def _check_free(out: str | Path | None) -> None:

@@ -19,6 +19,7 @@ from volute.cli import (
     stylize,
     train,
     upscale,
+    write,
 )
 from volute.errors import VoluteError, printable
 
@@ -36,7 +37,19 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for group in (train, data, sample, classify, features, upscale, stylize, evaluate, models, demo):
+for group in (
+    train,
+    data,
+    sample,
+    classify,
+    features,
+    upscale,
+    stylize,
+    write,
+    evaluate,
+    models,
+    demo,
+):
     group.register(app)
 
 

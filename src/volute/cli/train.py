@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from volute.events import Emit, Event, Note, Saved
+from volute.events import Emit, Event, Note, Progress, Saved
 
 if TYPE_CHECKING:
     from volute.training.run import Run
@@ -27,12 +27,13 @@ NEXT = {
     "extractor": "evaluate MODEL DATA --extractor {}",
     "upscale": "upscale PICTURE --model {}",
     "style": "stylize PICTURE --style NAME --model {}",
+    "lm": "write {} --prompt TEXT",
 }
 """What to do with a trained model, by its kind."""
 
 
 def train(
-    kind: Annotated[str, typer.Argument(help="gan, vae, classify, extractor, upscale, style")],
+    kind: Annotated[str, typer.Argument(help="gan, vae, classify, extractor, upscale, style, lm")],
     source: Annotated[
         list[Path] | None, typer.Argument(help="Folder, zip, tar or npz; for style, paintings.")
     ] = None,
@@ -169,7 +170,7 @@ def _work(call: Callable[[dict[str, Any]], Run]) -> None:
     if watch.finished:
         typer.echo(f"done     volute {NEXT[run.config.kind].format(where)}", err=True)
         return
-    typer.echo(f"^C       saved at {run.metrics['shown']:,} images", err=True)
+    typer.echo(f"^C       saved at {run.metrics['shown']:,} {watch.unit}", err=True)
     typer.echo(f"         Continue: volute resume {where}", err=True)
     typer.echo(f"         Use it as it is: volute export {where}", err=True)
     raise typer.Exit(130)
@@ -185,12 +186,15 @@ class _FirstInterrupt:
         self._emit = emit
         self._training = self._pressed = False
         self.finished = False
+        self.unit = "images"
 
     def emit(self, event: Event) -> None:
         if isinstance(event, Note) and event.topic == "budget":
             self._training = True
         if isinstance(event, Saved) and event.what == "model":
             self.finished = True
+        if isinstance(event, Progress):
+            self.unit = event.unit
         self._emit(event)
 
     def stopped(self) -> bool:

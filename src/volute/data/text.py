@@ -44,6 +44,8 @@ _BAD = np.array([byte < 32 and byte not in _ALLOWED or byte == 127 for byte in r
 class Text:
     """Bytes ready to learn from."""
 
+    path: Path
+    """The file that holds them: the one that was given, or one in the cache."""
     data: np.ndarray
     """uint8 [N], mapped from disk."""
     texts: int
@@ -75,7 +77,12 @@ def open_text(sources: Sequence[Path]) -> Text:
     data = np.memmap(path, np.uint8, "r")
     if not _is_utf8(path):
         notes.append("some of it is not UTF-8: it is learned as the bytes that it is")
-    return Text(data, texts, _digest(path), tuple(notes))
+    return Text(path, data, texts, _digest(path), tuple(notes))
+
+
+def lasting(source: Path) -> Path:
+    """Return where a text can be found again: standard input is put into the cache."""
+    return _together([STDIN], [])[0] if source == STDIN else source.resolve()
 
 
 def _files(source: Path) -> list[Path]:

@@ -32,6 +32,10 @@ VERBS = {
         "volute upscale photo.jpg --model {name}",
         "volute upscale scans/ --model {name} -o large/",
     ),
+    "lm": (
+        'volute write {name} --prompt "It was"',
+        "volute score {name} text.txt",
+    ),
     "style": (
         "volute stylize photo.jpg --model {name} --style {style}",
         "volute stylize film.mp4 --model {name} --style {style} --strength 0.8",
@@ -44,6 +48,7 @@ CALLS = {
     "extractor": '.distance("picture.png", "other.png")',
     "upscale": '.upscale("picture.png")',
     "style": '.stylize("picture.png", style={style})',
+    "lm": '.write("It was", tokens=200)',
 }
 
 PAGE = """\

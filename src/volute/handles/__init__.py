@@ -13,6 +13,7 @@ from volute.handles.autoencoder import Autoencoder
 from volute.handles.classifier import Classifier, Prediction
 from volute.handles.extractor import Comparison, Extractor
 from volute.handles.generator import Generator
+from volute.handles.language import LanguageModel, Score
 from volute.handles.masks import Mask
 from volute.handles.pictures import Picture, Pictures
 from volute.handles.sampling import Classes, Sampler
@@ -21,17 +22,19 @@ from volute.handles.stylizer import Stylizer
 from volute.handles.upscaler import Upscaler
 from volute.zoo import resolve, shipped
 
-__all__ = ["Autoencoder", "Classifier", "Comparison", "Extractor", "Generator", "Model"]
+__all__ = ["Autoencoder", "Classifier", "Comparison", "Extractor", "Generator"]
+__all__ += ["LanguageModel", "Model", "Score", "score", "write"]
 __all__ += ["Prediction", "Style", "Stylizer", "Upscaler", "classify", "compare", "load"]
 __all__ += ["load_sampler", "models", "sample", "stylize", "upscale"]
 
-Model = Generator | Autoencoder | Classifier | Extractor | Stylizer | Upscaler
+Model = Generator | Autoencoder | Classifier | Extractor | Stylizer | Upscaler | LanguageModel
 
 HANDLES: dict[str, type[Model]] = {
     "gan": Generator,
     "vae": Autoencoder,
     "classify": Classifier,
     "extractor": Extractor,
+    "lm": LanguageModel,
     "style": Stylizer,
     "upscale": Upscaler,
 }
@@ -136,6 +139,23 @@ def stylize(
     return model.stylize(
         picture, style=style, strength=strength, keep_colour=keep_colour, mask=mask
     )
+
+
+def write(ref: str | Path, prompt: str = "", *, tokens: int = 200, **sampling: object) -> str:
+    """Return `load(ref).write(...)`: how a text goes on."""
+    return _language(ref).write(prompt, tokens=tokens, **sampling)
+
+
+def score(ref: str | Path, text: str | bytes) -> Score:
+    """Return `load(ref).score(...)`: how surprising a text is to a model."""
+    return _language(ref).score(text)
+
+
+def _language(ref: str | Path) -> LanguageModel:
+    model = load(ref)
+    if not isinstance(model, LanguageModel):
+        raise UsageError(f"{model.info.name} cannot write", "Use a model of kind lm.")
+    return model
 
 
 def models() -> list[str]:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from volute.config import Config, merged, nearest
+from volute.data.text import lasting
 from volute.errors import UsageError
-from volute.recipes import classify, extractor, gan, style, style_settings, upscale, vae
+from volute.recipes import classify, extractor, gan, lm, style, style_settings, upscale, vae
 from volute.training.device import Device
 from volute.training.recipe import DataFacts, Recipe
 
@@ -26,6 +27,8 @@ class Kind:
     """Side in px of the tiles that it learns from; 0: it learns from whole pictures."""
     examples: str = ""
     """The setting that takes what a person gives; the pictures are then those of `content`."""
+    text: bool = False
+    """It learns from texts, not from pictures."""
 
 
 KINDS = {
@@ -34,6 +37,7 @@ KINDS = {
     "classify": Kind(classify.ClassifySettings, classify.PRESETS, classify.ClassifyRecipe),
     "extractor": Kind(extractor.ExtractorSettings, extractor.PRESETS, extractor.ExtractorRecipe),
     "upscale": Kind(upscale.UpscaleSettings, upscale.PRESETS, upscale.UpscaleRecipe, tile=192),
+    "lm": Kind(lm.LmSettings, lm.PRESETS, lm.LmRecipe, examples="texts", text=True),
     "style": Kind(
         style_settings.StyleSettings, style_settings.PRESETS, style.StyleRecipe, 256, "styles"
     ),
@@ -59,6 +63,9 @@ def given(name: str, inputs: Sequence[Path], settings: dict[str, Any]) -> Path:
     """
     kind = kind_of(name)
     if kind.examples and kind.examples not in settings:
+        if kind.text:
+            settings[kind.examples] = [str(lasting(path)) for path in inputs]
+            return Path(settings[kind.examples][0])
         settings[kind.examples] = [str(path) for path in inputs]
         return Path(settings.pop("content", "") or CONTENT)
     if len(inputs) != 1:
@@ -69,7 +76,7 @@ def given(name: str, inputs: Sequence[Path], settings: dict[str, Any]) -> Path:
 def examples_key(name: str, settings: dict[str, Any]) -> str:
     """Return what tells examples from others: a digest of their files, or nothing."""
     kind = kind_of(name)
-    if not kind.examples:
+    if kind.text or not kind.examples:
         return ""
     digest = hashlib.sha256()
     for path in settings.get(kind.examples, ()):

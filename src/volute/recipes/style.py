@@ -58,7 +58,7 @@ SETTLING = 24
 """Styles by which the encoder is brought to a common scale before it learns."""
 PARTLY = 0.2
 """Share of styles that are learned at less than full strength."""
-COLOUR = 0.7
+COLOUR = 0.35
 """Weight of the palette beside the correlations of features."""
 GRID = 500.0
 """Weight of what repeats from square to square of the pixels that a feature stands for."""

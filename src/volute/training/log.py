@@ -35,10 +35,14 @@ class Log:
             for name, value in values.items():
                 self._board.add_scalar(name, value, shown)
 
-    def picture(self, shown: int, pixels_HWC: np.ndarray) -> None:
-        """Show a sample grid on TensorBoard: uint8 [H, W, C]."""
-        if self._board:
-            self._board.add_image("samples", pixels_HWC[..., :3], shown, dataformats="HWC")
+    def show(self, shown: int, made: np.ndarray | str) -> None:
+        """Show a sample on TensorBoard: uint8 [H, W, C], or a text."""
+        if not self._board:
+            return
+        if isinstance(made, str):
+            self._board.add_text("samples", made, shown)
+        else:
+            self._board.add_image("samples", made[..., :3], shown, dataformats="HWC")
 
     def close(self) -> None:
         """Flush what TensorBoard holds back."""

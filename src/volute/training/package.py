@@ -13,10 +13,12 @@ from volute.engine.artefact import FORMAT_VERSION, ArtefactConfig, Descriptor, w
 from volute.errors import UsageError, VoluteError
 from volute.events import Saved
 from volute.training import export
-from volute.training.loop import Loop, grid, to_image
+from volute.training.feed import Feed
+from volute.training.loop import Loop
 from volute.training.quantise import quantised
 from volute.training.recipe import Exported
 from volute.training.run import RunConfig
+from volute.training.shown import grid, to_image
 
 INT8 = "int8"
 """The role of the first graph in 8-bit integers."""
@@ -33,35 +35,36 @@ def package(loop: Loop, out: Path, int8: bool = False) -> None:
     """
     recipe, config, counters = loop.recipe, loop.config, loop.counters
     position = iter(range(0, 1 << 62, 4096))
-    exported = recipe.export(lambda count: loop.draw(count, next(position)), loop.held)
+    exported = recipe.export(lambda count: loop.draw(count, next(position)), loop.feed.held)
     models, weights = export.export_graphs(exported)
     worst = export.check_parity(models, weights, exported.graphs)
     if int8:
         models[INT8], exported.metrics["int8_loss_db"] = _quantised(exported, models, weights)
-    parameters, macs = export.cost(exported.graphs)
-    samples = to_image(grid(exported.samples))
-    dataset, metrics = loop.dataset, loop.run.metrics
-    side = dataset.size if exported.side is None else exported.side
+    parameters, macs = exported.cost or export.cost(exported.graphs)
+    samples = None if exported.samples is None else to_image(grid(exported.samples))
+    feed, metrics = loop.feed, loop.run.metrics
+    facts = feed.facts
+    side = facts.size if exported.side is None else exported.side
     artefact = ArtefactConfig(
         format_version=FORMAT_VERSION,
         name=config.name or loop.run.path.resolve().name,
         descriptor=Descriptor(
             kind=cast("Any", config.kind),
-            channels=dataset.channels,
+            channels=facts.channels,
             size=side,
             radius=exported.radius,
             scale=exported.scale,
             size_multiple=exported.multiple,
             tiling_exact=exported.exact,
             parameters=parameters,
-            macs_per_pixel=macs / (side or dataset.size) ** 2,
-            training_data=_learned_from(config, exported, len(dataset.pictures)),
+            macs_per_pixel=macs / (side or facts.size) ** 2,
+            training_data=_learned_from(config, exported, feed),
             licence=config.licence,
         ),
         graphs={role: f"{role}.onnx" for role in models},
         latent=exported.latent,
         density=exported.density,
-        classes=dataset.classes if exported.labelled else (),
+        classes=feed.classes if exported.labelled else (),
         threshold=exported.threshold,
         styles=exported.styles,
         preset=config.preset,
@@ -72,7 +75,7 @@ def package(loop: Loop, out: Path, int8: bool = False) -> None:
     training = {
         "command": f"volute train {config.kind} {_inputs(config, exported)} --preset "
         f"{config.preset} --size {config.size} {_budget_flag(config)}",
-        "images shown": f"{counters.shown:,}",
+        f"{feed.unit} shown": f"{counters.shown:,}",
         "minutes": f"{counters.seconds / 60:.1f}",
         "device": config.hardware,
         "seed": str(config.seed),
@@ -80,7 +83,7 @@ def package(loop: Loop, out: Path, int8: bool = False) -> None:
         "settings": recipe.settings.model_dump_json(),
     }
     measures = {key: value for key, value in metrics.items() if key not in ("shown", "rate")}
-    measures |= exported.metrics | {"parity": worst}
+    measures |= {"parity": worst} | exported.metrics
     write_artefact(out, artefact, models, weights, measures, samples, training)
     loop.emit(Saved(out, "model"))
 
@@ -104,13 +107,17 @@ def _quantised(exported: Exported, models: dict[str, bytes], weights: bytes) -> 
 
 def _inputs(config: RunConfig, exported: Exported) -> str:
     pictures = Path(config.source).name
+    if not pictures:
+        return " ".join(exported.examples)
     if exported.examples:
         return f"{' '.join(exported.examples)} -s content={pictures}"
     return pictures
 
 
-def _learned_from(config: RunConfig, exported: Exported, count: int) -> str:
-    pictures = f"{Path(config.source).name}, {count:,} pictures"
+def _learned_from(config: RunConfig, exported: Exported, feed: Feed) -> str:
+    if feed.unit == "bytes":
+        return f"{', '.join(exported.examples)}, {feed.facts.pictures:,} bytes"
+    pictures = f"{Path(config.source).name}, {feed.facts.pictures:,} pictures"
     if exported.examples:
         return f"{', '.join(exported.examples)}; painted on {pictures}"
     return pictures

@@ -14,18 +14,27 @@ from torch import nn
 
 from volute.training.device import Device
 from volute.training.ema import Average
+from volute.training.shown import grid
+
+SHOWN = 64
+"""Pictures of a sample."""
 
 
 @dataclass(frozen=True)
 class DataFacts:
-    """What a recipe must know of the data: side in px, channels, classes (0: none), pictures."""
+    """What a recipe must know of the data: side in px, channels, classes (0: none)."""
 
     size: int
     channels: int
     classes: int
     pictures: int
+    """How many, or how many bytes of text."""
     counts: tuple[int, ...] = ()
     """Pictures of each class."""
+    text: np.ndarray | None = None
+    """What is learned from, uint8 [N]."""
+    held_text: np.ndarray | None = None
+    """What comes behind it and is measured on."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,7 @@ class Exported:
     """What a recipe gives for the artefact beside the common facts."""
 
     graphs: list[Graph]
-    samples: torch.Tensor
+    samples: torch.Tensor | None
     """A square number of pictures [N, C, H, W] in [-1, 1] for the card."""
     radius: int
     side: int | None = None
@@ -72,6 +81,8 @@ class Exported:
     """Probability under which a classifier abstains."""
     metrics: dict[str, float] = field(default_factory=dict)
     """Measured on held-out pictures, for the card."""
+    cost: tuple[int, int] | None = None
+    """Parameters, and multiply-adds for one byte, where there are no graphs."""
     tensors: dict[str, np.ndarray] = field(default_factory=dict)
     feeds: Callable[[], list[dict[str, np.ndarray]]] | None = None
     """Gives inputs of the first graph by which it can be quantised; None: it cannot be."""
@@ -122,9 +133,14 @@ class Recipe(ABC):
     ) -> dict[str, float]:
         """Learn from pictures [B, C, H, W] in [-1, 1]; return what to log."""
 
-    @abstractmethod
     def preview(self, pictures: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Make as many pictures as are given, to be shown beside them."""
+        raise NotImplementedError
+
+    def show(self, draw: Callable[[int], tuple[torch.Tensor, torch.Tensor]]) -> np.ndarray | str:
+        """Return real pictures on the left, what the network makes on the right; or a text."""
+        pictures, labels = draw(SHOWN)
+        return np.concatenate([grid(pictures), grid(self.preview(pictures, labels))], 1)
 
     def evaluate(self, held: Held) -> dict[str, float]:
         """Measure the averaged networks on the held-out pictures; return what to log."""

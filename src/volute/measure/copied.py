@@ -1,0 +1,63 @@
+"""What a model that writes has learned by heart: how long the spans are that it copies."""
+
+from __future__ import annotations
+
+import numpy as np
+
+SPANS = (32, 64, 128)
+"""Lengths in bytes for which it is said how much lies in copied spans of at least that."""
+BASE = 0x9E3779B97F4A7C15
+"""Odd, so that it can be divided by modulo 2^64."""
+
+
+def copied(written: bytes, text: np.ndarray) -> dict[str, float]:
+    """Return the length of the longest span that is copied, and shares in long ones.
+
+    Args:
+        written: what was written.
+        text: uint8 [N], what was learned from.
+
+    Returns:
+        `longest_copy` in bytes, and `copied_32` and so on: the share of bytes that lie in copied
+        spans of at least that length.
+    """
+    made = np.frombuffer(written, np.uint8)
+    powers = _powers(BASE, max(len(made), len(text)) + 1)
+    inverse = _powers(pow(BASE, -1, 1 << 64), len(powers))
+    sums = [_sums(data, powers) for data in (made, np.asarray(text))]
+
+    def found(length: int) -> np.ndarray:
+        """Say of each span of that length whether it stands in the text."""
+        if length > min(len(made), len(text)):
+            return np.zeros(0, bool)
+        keys = [(s[length:] - s[:-length]) * inverse[: len(s) - length] for s in sums]
+        return np.isin(keys[0], keys[1])
+
+    low, high = 0, min(len(made), len(text)) + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if found(middle).any() else (low, middle)
+    return {"longest_copy": float(low)} | {
+        f"copied_{span}": _covered(found(span), span, len(made)) for span in SPANS
+    }
+
+
+def _powers(base: int, count: int) -> np.ndarray:
+    """Return powers of a number modulo 2^64, from 0 on."""
+    made = np.full(count, base, np.uint64)
+    made[0] = 1
+    return np.multiply.accumulate(made)
+
+
+def _sums(data: np.ndarray, powers: np.ndarray) -> np.ndarray:
+    """Return the hash of each beginning, uint64 [N + 1]."""
+    terms = (data.astype(np.uint64) + np.uint64(1)) * powers[: len(data)]
+    return np.concatenate([np.zeros(1, np.uint64), np.add.accumulate(terms)])
+
+
+def _covered(starts: np.ndarray, span: int, count: int) -> float:
+    marks = np.zeros(count + 1, np.int64)
+    (places,) = np.nonzero(starts)
+    marks[places] += 1
+    marks[places + span] -= 1
+    return float((marks.cumsum()[:-1] > 0).mean()) if count else 0.0

@@ -1,0 +1,219 @@
+"""Train a causal convolutional language model on texts.
+
+    volute train lm shakespeare.txt --time 10m
+
+It learns windows of parallel streams, each with the exact past of the window before, and is
+measured on the end of the text, streamed byte by byte, beside what an n-gram model says of it.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pydantic import Field, field_validator
+from torch import nn
+
+from volute.config import Config
+from volute.engine.language import Network
+from volute.errors import UsageError
+from volute.handles.language import Draft, scored
+from volute.measure.copied import copied
+from volute.measure.ngram import KneserNey
+from volute.nets.language import ConvLm, Past
+from volute.recipes.files import Teacher
+from volute.training.device import Device
+from volute.training.ema import Average
+from volute.training.optimiser import adamw, set_rate
+from volute.training.recipe import DataFacts, Draw, Exported, Held, Recipe, portable, seeded
+
+CLIP = 1.0
+"""Norm of the gradient from which it is cut."""
+COUNTED = 16 << 20
+"""Bytes that the n-gram model counts at most."""
+ORDER = 7
+"""Of the n-gram model."""
+WRITTEN = 400
+"""Bytes of a sample."""
+LOOKED_AT = 20_000
+"""Bytes that are written to see what is copied."""
+
+
+class LmSettings(Config):
+    """What can be set with `-s`; the presets are rows of `PRESETS`."""
+
+    texts: tuple[Teacher, ...] = ()
+    """Files and folders, or `-`."""
+    width: int = Field(128, ge=8, le=2048)
+    filters: tuple[int, ...] = (7, 64, 7, 64, 7, 64)
+    """Length in bytes of each layer's filter."""
+    rows: tuple[int, int, int, int] = (4096, 8192, 16384, 16384)
+    """Of the tables of n-grams of 2, 3, 4 and 5 bytes."""
+    part: int = Field(24, ge=1, le=512)
+    """Channels of an n-gram's embedding."""
+    dropout: float = Field(0.1, ge=0, lt=1)
+    """Of the n-grams' embeddings."""
+    batch: int = Field(8, ge=1, le=4096)
+    """Streams."""
+    length: int = Field(256, ge=8, le=1 << 16)
+    """Bytes of a window."""
+    lr: float = Field(3e-3, gt=0)
+    lr_end: float = Field(0.01, gt=0, le=1)
+    warmup: float = Field(0.02, gt=0, lt=1)
+    """Share of the budget over which the learning rate rises."""
+    weight_decay: float = Field(0.1, ge=0)
+    ema_kimg: float = Field(100.0, gt=0)
+    """Half-life of the average, in thousands of bytes."""
+
+    @field_validator("filters")
+    @classmethod
+    def _some(cls, given: tuple[int, ...]) -> tuple[int, ...]:
+        if not given or not all(2 <= taps <= 4096 for taps in given):
+            raise ValueError("filters are of 2 to 4096 bytes, one for each layer")
+        return given
+
+
+PRESETS: dict[str, dict[str, object]] = {
+    "tiny": {"width": 64, "filters": (7, 64, 7, 64), "rows": (1024, 4096, 8192, 8192), "part": 16},
+    "small": {},
+    "base": {"width": 192, "filters": (7, 64) * 4, "rows": (8192, 1 << 15, 1 << 16, 1 << 16)},
+    "large": {"width": 512, "filters": (7, 128) * 6, "rows": (1 << 16,) * 4, "part": 64},
+}
+
+
+class Carried(nn.Module):
+    """What the streams remember from one step to the next, as buffers of a state."""
+
+    def __init__(self, past: Past) -> None:
+        super().__init__()
+        self.register_buffer("recent", past.recent)
+        for index, (local, long) in enumerate(past.layers):
+            self.register_buffer(f"local{index}", local)
+            self.register_buffer(f"long{index}", long)
+
+    def past(self) -> Past:
+        """Return it."""
+        held = dict(self.named_buffers())
+        layers = [(held[f"local{i}"], held[f"long{i}"]) for i in range((len(held) - 1) // 2)]
+        return Past(held["recent"], layers)
+
+    def keep(self, past: Past) -> None:
+        """Replace it."""
+        mine = self.past()
+        mine.recent.copy_(past.recent)
+        for old, new in zip(mine.layers, past.layers, strict=True):
+            for a, b in zip(old, new, strict=True):
+                a.copy_(b)
+
+
+class LmRecipe(Recipe):
+    """The network and its step; see `volute.training.recipe.Recipe`."""
+
+    settings: LmSettings
+
+    def __init__(self, settings: LmSettings, facts: DataFacts, device: Device, seed: int) -> None:
+        super().__init__(settings, facts, device, seed)
+        self.batch = settings.batch * settings.length
+        if facts.text is None or len(facts.text) <= settings.length:
+            raise UsageError(
+                f"the text is no longer than a window of {settings.length} bytes",
+                "Give more text, or a smaller -s length=",
+            )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            net = ConvLm(
+                settings.width, settings.filters, settings.rows, settings.part, settings.dropout
+            )
+        self.net = device.place(net)
+        self.carried = device.place(Carried(self.net.blank(settings.batch)))
+        self.modules = {"lm": self.net, "carried": self.carried}
+        self.averages = {"lm": Average(self.net, settings.ema_kimg * 1000)}
+        self.optimisers = {
+            "lm": adamw(self.net.parameters(), settings.lr, settings.weight_decay, 0.99)
+        }
+        self.ngram_bits = 0.0
+
+    def prepare(self) -> None:
+        """Measure what counting alone says of the text that is held out."""
+        text, held = self.facts.text, self.facts.held_text
+        assert text is not None
+        assert held is not None
+        counted = KneserNey(np.asarray(text[-COUNTED:]), ORDER)
+        whole = np.concatenate([text[-ORDER:], held])
+        start = len(whole) - len(held)
+        self.ngram_bits = float(counted.nats(whole, start).mean() / math.log(2))
+
+    def step(
+        self, pictures: torch.Tensor, labels: torch.Tensor, progress: float, shown: int
+    ) -> dict[str, float]:
+        """Take one step on windows int64 [B, T + 1]."""
+        settings, optimiser = self.settings, self.optimisers["lm"]
+        set_rate(optimiser, settings.lr, progress, settings.lr_end, settings.warmup)
+        rng = seeded(torch.device("cpu"), self.seed, shown)
+        with torch.random.fork_rng(devices=[]), self.device.autocast():
+            torch.manual_seed(int(torch.randint(1 << 31, (1,), generator=rng)))
+            logits, past = self.net(pictures[:, :-1], self.carried.past())
+        loss = F.cross_entropy(logits.float().flatten(0, 1), pictures[:, 1:].flatten())
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.net.parameters(), CLIP)
+        optimiser.step()
+        self.carried.keep(past)
+        self.averages["lm"].update(self.net, self.batch, shown + self.batch)
+        return {"loss": loss.item(), "bits": loss.item() / math.log(2)}
+
+    def show(self, draw: Any) -> str:
+        """Write a text."""
+        network = self._network()
+        return Draft(network, network.blank()).read("\n").write(tokens=WRITTEN, seed=self.seed)
+
+    def evaluate(self, held: Held) -> dict[str, float]:
+        """Return the bits per byte of what is held out, beside those of the n-gram model."""
+        ((text, before),) = held()
+        nats = scored(self._network(), text.numpy(), before.numpy())
+        found = {"bits_per_byte": float(nats.mean() / math.log(2))}
+        return found | ({"ngram_bits_per_byte": self.ngram_bits} if self.ngram_bits else {})
+
+    def export(self, draw: Draw, held: Held) -> Exported:
+        """Give the averaged network, in half precision, and what it copies."""
+        net = cast(ConvLm, portable(self.averages["lm"].network)).half()
+        tensors = {f"lm.{name}": value.numpy() for name, value in net.state_dict().items()}
+        network = Network(tensors, len(self.settings.filters), "lm.")
+        metrics = self.evaluate(held) | {"parity": self._parity(network, net.float())}
+        draft = Draft(network, network.blank()).read("\n")
+        written = draft.write(tokens=LOOKED_AT, temperature=1.0, min_p=0.0, seed=self.seed)
+        assert self.facts.text is not None
+        metrics |= copied(written.encode(), self.facts.text)
+        weights = sum(p.numel() for p in net.parameters())
+        tables = sum(table.weight.numel() for table in (net.bytes, *net.grams))
+        return Exported(
+            [],
+            None,
+            radius=network.reach,
+            side=0,
+            examples=tuple(Path(path).name for path in self.settings.texts),
+            metrics=metrics,
+            tensors=tensors,
+            cost=(weights, weights - tables),
+        )
+
+    def _network(self) -> Network:
+        """Return the averaged network as it will be used."""
+        state = portable(self.averages["lm"].network).state_dict()
+        tensors = {name: value.numpy() for name, value in state.items()}
+        return Network(tensors, len(self.settings.filters))
+
+    def _parity(self, network: Network, net: ConvLm) -> float:
+        """Return the largest difference between the two forms of the network, byte by byte."""
+        assert self.facts.text is not None
+        text = np.asarray(self.facts.text[: self.settings.length])[None]
+        memory = network.blank()
+        made = [network.read(text[:, i : i + 1], memory) for i in range(text.shape[1])]
+        with torch.no_grad():
+            whole, _ = net(torch.from_numpy(text.astype(np.int64)), net.blank(1))
+        scale = max(1.0, float(whole.abs().max()))
+        return float(np.abs(np.concatenate(made, 1) - whole.numpy()).max()) / scale

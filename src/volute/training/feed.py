@@ -1,0 +1,124 @@
+"""What a run learns from, as the loop asks for it: the next batch, and what is held out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from volute.data import Dataset, Sampler, split
+from volute.data.text import Text
+from volute.training.recipe import DataFacts, Recipe
+
+HELD_BATCH = 256
+HELD_TEXT, MOST_TEXT = 0.1, 1 << 20
+"""Share of a text, at its end, that is held out, and how many bytes at most."""
+CONTEXT = 4096
+"""Bytes before what is held out that are read first."""
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+class Feed(Protocol):
+    """Data in the order in which they are learned."""
+
+    facts: DataFacts
+    classes: tuple[str, ...]
+    key: str
+    """Changes whenever the data do."""
+    unit: str
+    """What is counted."""
+    lines: list[str]
+    """What a person should know of the data."""
+    report: str
+    """All that there is to know."""
+
+    def begin(self, recipe: Recipe) -> None:
+        """Get ready for a recipe: how it divides the data, its seed and its device."""
+        ...
+
+    def draw(self, count: int, shown: int) -> Batch:
+        """Return the next `count` pictures or bytes after `shown`, a pure function of both."""
+        ...
+
+    def held(self) -> Iterator[Batch]:
+        """Give what is held out."""
+        ...
+
+
+class PictureFeed:
+    """Packed pictures, each epoch in another order."""
+
+    unit = "images"
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self.classes, self.key = dataset.classes, dataset.key
+        self.lines, self.report = dataset.report.lines(), dataset.report.text()
+        counts = np.bincount(dataset.labels, minlength=len(dataset.classes))
+        self.facts = DataFacts(
+            size=dataset.size,
+            channels=dataset.channels,
+            classes=len(dataset.classes),
+            pictures=len(dataset.pictures),
+            counts=tuple(int(count) for count in counts),
+        )
+
+    def begin(self, recipe: Recipe) -> None:
+        """Hold out the share that the recipe says, of each class and source."""
+        dataset, self._place = self._dataset, recipe.device.torch
+        self._kept, self._held = split(dataset.labels, dataset.sources, recipe.held_out)
+        self._sampler = Sampler(len(self._kept), recipe.seed)
+
+    def draw(self, count: int, shown: int) -> Batch:
+        """Return pictures [count, C, H, W] in [-1, 1], and their labels [count]."""
+        return self._pick(self._kept[self._sampler.indices(shown, count)])
+
+    def held(self) -> Iterator[Batch]:
+        """Give the held-out pictures and their labels in batches."""
+        for start in range(0, len(self._held), HELD_BATCH):
+            yield self._pick(self._held[start : start + HELD_BATCH])
+
+    def _pick(self, index: np.ndarray) -> Batch:
+        order = np.argsort(index, kind="stable")
+        pictures = np.empty((len(index), *self._dataset.pictures.shape[1:]), np.uint8)
+        pictures[order] = self._dataset.pictures[index[order]]
+        place = self._place
+        x_BHWC = torch.from_numpy(pictures).to(place, torch.float32).div_(127.5).sub_(1)
+        labels = torch.from_numpy(self._dataset.labels[index]).to(place)
+        return x_BHWC.permute(0, 3, 1, 2), labels
+
+
+class TextFeed:
+    """A text in parallel streams: each goes on where it was, and begins anew at the end."""
+
+    unit = "bytes"
+    classes = ()
+
+    def __init__(self, text: Text, name: str) -> None:
+        data = text.data
+        held = min(len(data) - int((1 - HELD_TEXT) * len(data)), MOST_TEXT)
+        self._text, self._held = data[: len(data) - held], data[len(data) - held :]
+        self.key = text.key
+        texts = f" in {text.texts:,} texts" if text.texts > 1 else ""
+        first = f"{len(data):,} bytes{texts}, the last {held:,} held out"
+        self.lines = [first, *text.notes]
+        self.report = "\n".join([name, *self.lines]) + "\n"
+        self.facts = DataFacts(1, 1, 0, len(data), text=self._text, held_text=self._held)
+
+    def begin(self, recipe: Recipe) -> None:
+        """Take the length of its windows from the recipe."""
+        self._length, self._place = recipe.settings.length, recipe.device.torch
+
+    def draw(self, count: int, shown: int) -> Batch:
+        """Return windows int64 [B, T + 1], the last byte of each the first of the next; nothing."""
+        streams, step = count // self._length, shown // count
+        first = np.arange(streams)[:, None] * (len(self._text) // streams) + step * self._length
+        place = (first + np.arange(self._length + 1)) % len(self._text)
+        return torch.from_numpy(self._text[place].astype(np.int64)).to(self._place), torch.empty(0)
+
+    def held(self) -> Iterator[Batch]:
+        """Give what is held out, uint8 [N], and the bytes before it."""
+        before = self._text[max(0, len(self._text) - CONTEXT) :]
+        yield torch.from_numpy(self._held.copy()), torch.from_numpy(before.copy())

@@ -1,0 +1,100 @@
+"""Language models: they learn a text, go on bit for bit, and come out as they were trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+import volute
+from volute import jobs
+from volute.errors import DataError, UsageError
+from volute.handles import LanguageModel
+from volute.training.run import Run, read_log
+
+TINY: dict[str, Any] = {
+    "width": 16,
+    "filters": [5, 20],
+    "rows": [64, 128, 128, 128],
+    "part": 8,
+    "batch": 4,
+    "length": 32,
+    "lr": 1e-2,
+    "threads": 1,
+    "precision": "float32",
+}
+TEXT = "".join(f"The {i % 7}th of {i % 11} sheep said: 'Größe {i % 5} 🐑!'\n" for i in range(600))
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("lm") / "sheep.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+def train(book: Path, name: str, kimg: float, **over: Any) -> Run:
+    settings = TINY | over.pop("settings", {})
+    out = book.parent / name
+    return jobs.train("lm", book, preset="tiny", kimg=kimg, out=out, settings=settings, **over)
+
+
+@pytest.fixture(scope="module")
+def run(book: Path) -> Run:
+    return train(book, "whole", 25.6)
+
+
+def test_it_learns_and_stands_beside_the_n_gram_model(run: Run) -> None:
+    last = read_log(run.path / "log.jsonl")[-1]
+    assert last["bits_per_byte"] < 2
+    assert 0 < last["ngram_bits_per_byte"] < 2
+
+
+def test_what_is_used_is_what_was_trained(run: Run, book: Path) -> None:
+    model = volute.load(run.path)
+    assert isinstance(model, LanguageModel)
+    last = read_log(run.path / "log.jsonl")[-1]
+    assert model._artefact.metrics()["parity"] < 1e-4
+    held = len(TEXT.encode()) - int(0.9 * len(TEXT.encode()))
+    score = model.score(TEXT.encode()[-held:]).bits_per_byte
+    assert score == pytest.approx(last["bits_per_byte"], abs=0.05)
+
+
+def test_an_interrupted_run_goes_on_as_if_it_had_not_been(book: Path) -> None:
+    whole = train(book, "uninterrupted", 1.28)
+    steps = iter(range(100))
+    part = train(book, "interrupted", 1.28, stop=lambda: next(steps) == 4)
+    assert not part.model.exists()
+    jobs.resume(part.path)
+    one, two = (load_file(r.state / "newest.safetensors") for r in (whole, part))
+    assert one.keys() == two.keys()
+    for name, tensor in one.items():
+        np.testing.assert_array_equal(tensor, two[name], err_msg=name)
+
+
+def test_a_run_goes_on_with_the_text_it_began_with(book: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text(TEXT)
+    steps = iter(range(100))
+    run = train(other, "other", 1.28, stop=lambda: next(steps) == 2)
+    other.write_text(TEXT + "more")
+    with pytest.raises(DataError, match="changed"):
+        jobs.resume(run.path)
+
+
+def test_the_model_says_nothing_of_where_it_was_made(run: Run, book: Path) -> None:
+    for file in run.model.iterdir():
+        assert str(book.parent).encode() not in file.read_bytes(), file
+    assert volute.load(run.path).info.descriptor.training_data.startswith("sheep.txt, ")
+
+
+def test_what_cannot_be_learned_is_refused(book: Path, tmp_path: Path) -> None:
+    short = tmp_path / "short.txt"
+    short.write_text("x" * 1100)
+    with pytest.raises(UsageError, match="window"):
+        train(short, "short", 1, settings={"length": 1024})
+    with pytest.raises(UsageError, match="filters"):
+        train(book, "filters", 1, settings={"filters": [1]})

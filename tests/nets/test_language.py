@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from volute.engine import language
 from volute.engine.language import Network, joined
 from volute.nets.language import ConvLm
 
@@ -42,9 +43,15 @@ def test_nothing_is_seen_before_it_comes(model: ConvLm) -> None:
     assert np.abs(after[:, 50:] - before[:, 50:]).max((1, 2)).min() > 1e-2
 
 
-def test_numpy_is_torch(model: ConvLm, network: Network) -> None:
+@pytest.mark.parametrize("ready", [0, 1 << 20])
+def test_numpy_is_torch(model: ConvLm, monkeypatch: pytest.MonkeyPatch, ready: int) -> None:
+    monkeypatch.setattr(language, "READY", ready)
+    network = Network({k: v.numpy() for k, v in model.state_dict().items()}, 3)
     made = network.read(TEXT, network.blank(2))
     np.testing.assert_allclose(made, logits(model, TEXT), atol=1e-4)
+    memory = network.blank()
+    single = [network.read(TEXT[:1, i : i + 1], memory) for i in range(90)]
+    np.testing.assert_allclose(np.concatenate(single, 1)[0], made[0], atol=1e-4)
 
 
 @pytest.mark.parametrize("parts", [[90], [1] * 90, [3, 1, 1, 40, 1, 44], [1, 88, 1]])

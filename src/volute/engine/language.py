@@ -7,6 +7,7 @@ byte are constant. `volute.nets.language` is the same network in torch, to learn
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,8 +20,10 @@ SHORTEST, LONGEST = 2, 5
 """n-grams whose embeddings the network sees."""
 FEED = 2
 """Channels of the feed-forward networks, as a multiple of the width."""
-TINY = np.float32(1e-6)
-TURN, MIX = np.uint32(0x9E3779B1), np.uint32(0x85EBCA6B)
+TINY = 1e-6
+READY = 64 << 20
+"""Bytes of memory up to which the tables of n-grams hold what they add to the channels."""
+TURN, MIX, WORD = np.uint32(0x9E3779B1), np.uint32(0x85EBCA6B), 0xFFFFFFFF
 
 
 class Ring:
@@ -135,9 +138,12 @@ class Network:
             return np.ascontiguousarray(wide(name).T)
 
         self._bytes = wide("bytes.weight")
-        lengths = range(LONGEST - SHORTEST + 1)
-        self._grams = [wide(f"grams.{index}.weight") for index in lengths]
-        self._join = turned("join.weight")
+        parts = np.split(turned("join.weight"), LONGEST - SHORTEST + 1)
+        self._grams = [wide(f"grams.{index}.weight") for index in range(len(parts))]
+        self._parts: list[np.ndarray] | None = parts
+        if 4 * len(parts[0][0]) * sum(map(len, self._grams)) <= READY:
+            self._parts = None
+            self._grams = [t @ part for t, part in zip(self._grams, parts, strict=True)]
         self._layers = []
         for index in range(layers):
             at = f"layers.{index}."
@@ -177,12 +183,13 @@ class Network:
         """
         seen = np.concatenate([memory.recent, text_BT], 1)
         memory.recent = seen[:, 1 - LONGEST :]
+        if text_BT.shape == (1, 1):
+            return self._single(seen[0].tolist(), memory)[None, None]
         count = text_BT.shape[1]
-        parts = [
-            table[rows_of(seen, SHORTEST + index, len(table))[:, -count:]]
-            for index, table in enumerate(self._grams)
-        ]
-        x = self._bytes[text_BT] + np.concatenate(parts, 2) @ self._join
+        x = self._bytes[text_BT]
+        for index, table in enumerate(self._grams):
+            rows = rows_of(seen, SHORTEST + index, len(table))
+            x += self._gram(index, rows[:, -count:])
         step = self._step if count == 1 else self._together
         for layer, local, long in zip(self._layers, memory.local, memory.long, strict=True):
             mixed = step(layer, _normed(x) @ layer.inward, local, long)
@@ -192,6 +199,30 @@ class Network:
             wide *= wide
             x += wide @ layer.narrow
         return _normed(x) @ self._logits + self._bias
+
+    def _gram(self, index: int, rows: np.ndarray | int) -> np.ndarray:
+        """Return what n-grams add to the channels, by their rows."""
+        found: np.ndarray = self._grams[index][rows]
+        return found if self._parts is None else found @ self._parts[index]
+
+    def _single(self, seen: list[int], memory: Memory) -> np.ndarray:
+        """Do the same for one byte of one stream, the last of `seen`: [256], in few operations."""
+        x = self._bytes[seen[-1]].copy()
+        for index, table in enumerate(self._grams):
+            x += self._gram(index, row_of(seen, SHORTEST + index, len(table)))
+        width = len(x)
+        for layer, local, long in zip(self._layers, memory.local, memory.long, strict=True):
+            inward = (x * _scale(x)) @ layer.inward
+            near = np.einsum("kc,kc->c", local.push(inward)[0], layer.local)
+            gated = near[width : 2 * width] * near[2 * width :]
+            far = np.einsum("kc,kc->c", long.push(gated)[0], layer.filter)
+            far *= near[:width]
+            x += far @ layer.outward
+            wide = (x * _scale(x)) @ layer.widen
+            np.maximum(wide, 0, out=wide)
+            wide *= wide
+            x += wide @ layer.narrow
+        return (x * _scale(x)) @ self._logits + self._bias
 
     @staticmethod
     def _step(layer: _Layer, inward_B1C: np.ndarray, local: Ring, long: Ring) -> np.ndarray:
@@ -220,11 +251,23 @@ def rows_of(text_BT: np.ndarray, length: int, rows: int) -> np.ndarray:
             text if not back else np.pad(text, ((0, 0), (back, 0)), constant_values=1)[:, :-back]
         )
         made += shown * factor
-        factor = np.uint32(int(factor) * int(TURN) & 0xFFFFFFFF)
+        factor = np.uint32(int(factor) * int(TURN) & WORD)
     made ^= made >> np.uint32(15)
     made *= MIX
     made ^= made >> np.uint32(13)
     return (made % np.uint32(rows)).astype(np.int64)
+
+
+def row_of(seen: Sequence[int], length: int, rows: int) -> int:
+    """Return the row of the n-gram that ends `seen`, as `rows_of` does."""
+    made, factor = 0, 1
+    for byte in reversed(seen[-length:]):
+        made += (byte + 1) * factor
+        factor = factor * int(TURN) & WORD
+    made &= WORD
+    made ^= made >> 15
+    made = made * int(MIX) & WORD
+    return (made ^ made >> 13) % rows
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
@@ -243,8 +286,13 @@ def joined(memories: Sequence[Memory]) -> Memory:
     return Memory(np.concatenate([memory.recent for memory in memories]), local, long)
 
 
+def _scale(x_D: np.ndarray) -> float:
+    """Return what brings the root mean square of a vector to 1."""
+    return 1 / math.sqrt(float(x_D @ x_D) / len(x_D) + TINY)
+
+
 def _normed(x: np.ndarray) -> np.ndarray:
-    return x / np.sqrt((x * x).mean(-1, keepdims=True) + TINY)
+    return x / np.sqrt((x * x).mean(-1, keepdims=True) + np.float32(TINY))
 
 
 def _filtered(x_BTC: np.ndarray, taps_KC: np.ndarray) -> np.ndarray:

@@ -58,9 +58,9 @@ def stylize(
 
     \b
     Examples:
-      volute stylize holiday.jpg --model runs/wave-1 --style wave --strength 0.8
-      volute stylize film.mp4 --model RUN --style wave:0.7,monet:0.3 -o painted.mp4
-      volute stylize photos/ --model RUN --style wave --keep-colour -o painted/
+      volute stylize holiday.jpg --style wave --strength 0.8
+      volute stylize film.mp4 --style wave:0.7,monet:0.3 -o painted.mp4
+      volute stylize photos/ --style my-painting.jpg --keep-colour -o painted/
       volute stylize best.jpg --style painting.jpg --method optimise -s side=1024
     """
     from volute.cli import batch
@@ -164,11 +164,7 @@ def _optimise(
 
 def _stylizer(ref: str) -> Stylizer:
     from volute.handles import Stylizer, load
-    from volute.zoo import shipped
 
-    if ref == MODEL and MODEL not in shipped() and not Path(ref).exists():
-        what = "no style network comes with the package yet"
-        raise UsageError(what, "Train one with volute train style PAINTING, and add --model RUN.")
     handle = load(ref)
     if not isinstance(handle, Stylizer):
         what = f"{handle.info.name} cannot stylize: it is of kind {handle.info.descriptor.kind}"

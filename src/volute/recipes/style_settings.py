@@ -28,24 +28,24 @@ class StyleSettings(Config):
     """Kernels that a style mixes, for each convolution."""
     code: int = Field(64, ge=4, le=512)
     """Length of a style's code."""
-    batch: int = Field(8, ge=1, le=256)
+    batch: int = Field(4, ge=1, le=256)
     groups: int = Field(4, ge=1, le=256)
     """Styles in a batch."""
     patch: int = Field(128, ge=32, le=1024)
     """Side of what is judged while learning, in px."""
-    lr: float = Field(8e-4, gt=0)
+    lr: float = Field(1e-3, gt=0)
     lr_end: float = Field(0.01, gt=0, le=1)
     warmup: float = Field(0.01, gt=0, lt=1)
     """Share of the budget over which the learning rate rises."""
-    style: float = Field(10.0, ge=0)
+    style: float = Field(7.0, ge=0)
     """Weight of the style beside the content."""
-    steady: float = Field(50.0, ge=0)
+    steady: float = Field(25.0, ge=0)
     """Weight of the difference between what is painted, moved, and what is moved, painted."""
     vgg: Teacher = ""
     """VGG16 up to relu3_3, as safetensors with torchvision's names: a second opinion."""
-    views: int = Field(400, ge=0)
+    views: int = Field(200, ge=0)
     """Views beside the paintings that an encoder learns from."""
-    whole: float = Field(0.5, ge=0, le=1)
+    whole: float = Field(0.75, ge=0, le=1)
     """Share of whole paintings among the styles of a batch."""
     held_out: float = Field(0.05, gt=0, lt=0.9)
     """Share of the pictures that is measured on and never learned from."""
@@ -61,7 +61,7 @@ class StyleSettings(Config):
 
 
 PRESETS: dict[str, dict[str, object]] = {
-    "own": {"views": 0},
+    "own": {"views": 0, "start": "painter"},
     "any": {"encoder": True},
     "large": {"encoder": True, "width": 48, "blocks": 6, "batch": 32, "groups": 16},
 }

@@ -233,8 +233,8 @@ def _same_data(run: Run, config: RunConfig, emit: Emit) -> Feed:
     key = feed.key + recipes.examples_key(config.kind, config.settings)
     if config.data_key not in ("", key):
         raise DataError(
-            f"what {config.source} holds has changed since {run.path} began",
-            "Put it back as it was, or start a new run on it: volute train ...",
+            f"what {run.path} learns from, {config.source}: the files have changed since it began",
+            "Put them back as they were, or start a new run on them: volute train ...",
         )
     return feed
 

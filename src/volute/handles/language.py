@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from volute.engine.artefact import Artefact
-from volute.engine.language import Memory, Network, joined, log_softmax
+from volute.engine.language import BYTES, Memory, Network, joined, log_softmax
 from volute.errors import DataError, UsageError, VoluteError
 from volute.handles.handle import Handle
 from volute.handles.writing import Sampling, Shown
@@ -90,7 +90,7 @@ class LanguageModel(Handle):
 
     def begin(self, prompt: Prompt = "") -> Draft:
         """Return a text that can be continued, forked and saved."""
-        return Draft(self._network, self._network.blank()).read(_bytes(prompt) or START)
+        return Draft.of(self._network, prompt)
 
     def load(self, path: str | Path) -> Draft:
         """Return a draft that was saved.
@@ -121,9 +121,16 @@ class LanguageModel(Handle):
 class Draft:
     """A text in progress: what the model remembers of it, and what it expects next."""
 
-    def __init__(self, network: Network, memory: Memory, logits: np.ndarray | None = None) -> None:
+    def __init__(self, network: Network, memory: Memory, logits: np.ndarray) -> None:
         self._network, self._memory = network, memory
         self._logits = logits
+
+    @classmethod
+    def of(cls, network: Network, prompt: Prompt) -> Draft:
+        """Return a text that begins with a prompt."""
+        return cls(network, network.blank(), np.zeros(BYTES, np.float32)).read(
+            _bytes(prompt) or START
+        )
 
     def read(self, text: Prompt) -> Draft:
         """Append a text of your own; return the draft."""
@@ -149,7 +156,6 @@ class Draft:
 
     def save(self, path: str | Path) -> None:
         """Keep it in a file; `LanguageModel.load` gives it back."""
-        assert self._logits is not None
         with atomic_file(Path(path)) as part:
             save_file(self._memory.tensors() | {"logits": self._logits}, part)
 
@@ -174,7 +180,6 @@ class Draft:
     def _stream(self, tokens: int, how: Sampling) -> Iterator[str]:
         draw, shown = how.draws(0), Shown(how.stop)
         for _ in range(tokens):
-            assert self._logits is not None
             byte = how.choose(self._logits, draw)
             text = shown.add(byte)
             self._logits = self._network.read(np.array([[byte]], np.uint8), self._memory)[0, 0]

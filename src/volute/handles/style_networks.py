@@ -13,7 +13,7 @@ from volute.engine.stylize import Restyler
 from volute.engine.tiles import Network, halves, up
 from volute.errors import VoluteError
 
-BORDER = 32
+BORDER = 16
 """Pixels by which pictures are continued, mirrored: most of what zeros beyond them would change."""
 KEPT = 4
 """Styles whose networks are kept."""

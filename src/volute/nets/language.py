@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -55,7 +56,7 @@ class Mixer(nn.Module):
             if taps > LOCAL * 2:
                 rate = torch.logspace(math.log10(SLOWEST), math.log10(FASTEST), width)
                 age = torch.arange(taps - 1, -1, -1)[:, None] / taps
-                self.filter *= (-rate * age).exp()
+                self.filter.mul_((-rate * age).exp())
             self.outward.weight.zero_()
             self.narrow.weight.zero_()
 
@@ -98,10 +99,14 @@ class ConvLm(nn.Module):
         self.layers = nn.ModuleList([Mixer(width, taps) for taps in filters])
         self.logits = nn.Linear(width, BYTES)
         with torch.no_grad():
-            for table in (self.bytes, *self.grams):
+            for table in self.tables():
                 table.weight.normal_(std=0.5)
             self.logits.weight.zero_()
             self.logits.bias.zero_()
+
+    def tables(self) -> list[nn.Embedding]:
+        """Return the embeddings of bytes and of n-grams."""
+        return [self.bytes, *(cast(nn.Embedding, table) for table in self.grams)]
 
     def blank(self, streams: int) -> Past:
         """Return the past of streams that have seen nothing."""
@@ -119,9 +124,9 @@ class ConvLm(nn.Module):
     def forward(self, text_BT: torch.Tensor, past: Past) -> tuple[torch.Tensor, Past]:
         """Return the logits [B, T, 256] of the byte after each of `text_BT`, and the new past."""
         seen = torch.cat([past.recent, text_BT], 1)
-        hashes = [hashed(seen, SHORTEST + i, t.num_embeddings) for i, t in enumerate(self.grams)]
         parts = [
-            table(rows[:, LONGEST - 1 :]) for table, rows in zip(self.grams, hashes, strict=True)
+            table(hashed(seen, length, table.num_embeddings)[:, LONGEST - 1 :])
+            for length, table in enumerate(self.tables()[1:], SHORTEST)
         ]
         grams = F.dropout(torch.cat(parts, 2), self.dropout, self.training)
         x = self.bytes(text_BT) + self.join(grams)

@@ -168,8 +168,7 @@ class LmRecipe(Recipe):
 
     def show(self, draw: Any) -> str:
         """Write a text."""
-        network = self._network()
-        return Draft(network, network.blank()).read("\n").write(tokens=WRITTEN, seed=self.seed)
+        return Draft.of(self._network(), "").write(tokens=WRITTEN, seed=self.seed)
 
     def evaluate(self, held: Held) -> dict[str, float]:
         """Return the bits per byte of what is held out, beside those of the n-gram model."""
@@ -184,12 +183,13 @@ class LmRecipe(Recipe):
         tensors = {f"lm.{name}": value.numpy() for name, value in net.state_dict().items()}
         network = Network(tensors, len(self.settings.filters), "lm.")
         metrics = self.evaluate(held) | {"parity": self._parity(network, net.float())}
-        draft = Draft(network, network.blank()).read("\n")
-        written = draft.write(tokens=LOOKED_AT, temperature=1.0, min_p=0.0, seed=self.seed)
+        written = Draft.of(network, "").write(
+            tokens=LOOKED_AT, temperature=1.0, min_p=0.0, seed=self.seed
+        )
         assert self.facts.text is not None
         metrics |= copied(written.encode(), self.facts.text)
         weights = sum(p.numel() for p in net.parameters())
-        tables = sum(table.weight.numel() for table in (net.bytes, *net.grams))
+        tables = sum(table.weight.numel() for table in net.tables())
         return Exported(
             [],
             None,

@@ -149,7 +149,8 @@ class StyleRecipe(Recipe):
         unsteady = made.new_zeros(())
         if settings.steady:
             unsteady = self._unsteady(content, made, kernels, each, rng)
-        gridded = sum((grid(made, cell, WINDOW) for cell in CELLS), made.new_zeros(()))
+        cells = [cell for cell in CELLS if (WINDOW + 1) * cell <= made.shape[2]]
+        gridded = sum((grid(made, cell, WINDOW) for cell in cells), made.new_zeros(()))
         same = (made - content).abs().mean((1, 2, 3))
         loss = (
             settings.style * (strong.square() * (style + COLOUR * off)).mean()

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 import volute
-from make_artefact import config, make_gan, make_vae
+from make_artefact import make_gan, make_vae
 from volute import zoo
-from volute.engine.artefact import write_artefact
 from volute.errors import UsageError, VoluteError
 from volute.handles import Autoencoder, Generator
 
@@ -68,12 +67,6 @@ def test_what_is_no_model(shelf: Path, tmp_path: Path) -> None:
     for ref in ("photos", "model.onnx", ""):
         with pytest.raises(UsageError, match="is not a model"):
             volute.load(ref)
-
-
-def test_a_kind_without_a_handle(tmp_path: Path) -> None:
-    write_artefact(tmp_path / "m", config("lm", "bard"), {"network": b""}, {}, {}, None, {})
-    with pytest.raises(VoluteError, match="bard is a model of kind lm"):
-        volute.load(tmp_path / "m")
 
 
 def test_a_vae_without_an_encoder(tmp_path: Path) -> None:

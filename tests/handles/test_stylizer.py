@@ -481,7 +481,7 @@ def test_a_graph_that_makes_another_size_is_told(folder: Path, tmp_path: Path) -
         graph.graph.node.append(pool)
 
     _hostile(bad, halved)
-    with pytest.raises(VoluteError, match=r"made \[1, 3, 40, 40\] of \[1, 3, 80, 80\]"):
+    with pytest.raises(VoluteError, match=r"made \[1, 3, 24, 24\] of \[1, 3, 48, 48\]"):
         opened(bad).stylize(picture(16, 16), style="wave")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from volute.engine.artefact import open_artefact
-from volute.errors import UsageError, VoluteError
+from volute.errors import UsageError
 from volute.handles.autoencoder import Autoencoder
 from volute.handles.classifier import Classifier, Prediction
 from volute.handles.extractor import Comparison, Extractor
@@ -54,13 +54,7 @@ def load(ref: str | Path, *, threads: int | None = None) -> Model:
         VoluteError: if the model is damaged, or newer than this volute.
     """
     artefact = open_artefact(resolve(ref))
-    kind = artefact.config.descriptor.kind
-    if kind not in HANDLES:
-        raise VoluteError(
-            f"{artefact.config.name} is a model of kind {kind}, which this volute cannot load",
-            "Update with: pip install -U volute",
-        )
-    return HANDLES[kind](artefact, threads)
+    return HANDLES[artefact.config.descriptor.kind](artefact, threads)
 
 
 def load_sampler(ref: str | Path) -> Sampler:

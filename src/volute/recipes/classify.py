@@ -23,7 +23,16 @@ from volute.training.device import Device
 from volute.training.ema import Average
 from volute.training.optimiser import adamw, set_rate
 from volute.training.randaugment import randaugment
-from volute.training.recipe import DataFacts, Draw, Exported, Graph, Held, Recipe, portable, seeded
+from volute.training.recipe import (
+    DataFacts,
+    Draw,
+    Exported,
+    Graph,
+    Held,
+    PictureRecipe,
+    portable,
+    seeded,
+)
 
 
 class ClassifySettings(Config):
@@ -70,7 +79,7 @@ PRESETS: dict[str, dict[str, object]] = {
 }
 
 
-class ClassifyRecipe(Recipe):
+class ClassifyRecipe(PictureRecipe):
     """The classifier and its step; see `volute.training.recipe.Recipe`."""
 
     settings: ClassifySettings

@@ -32,7 +32,16 @@ from volute.training.device import Device
 from volute.training.distort import colour, distort
 from volute.training.ema import Average
 from volute.training.optimiser import adamw, set_rate
-from volute.training.recipe import DataFacts, Draw, Exported, Graph, Held, Recipe, portable, seeded
+from volute.training.recipe import (
+    DataFacts,
+    Draw,
+    Exported,
+    Graph,
+    Held,
+    PictureRecipe,
+    portable,
+    seeded,
+)
 
 SIDE = 128
 """Of the pictures that the network learns from, in px."""
@@ -70,7 +79,7 @@ PRESETS: dict[str, dict[str, object]] = {
 }
 
 
-class ExtractorRecipe(Recipe):
+class ExtractorRecipe(PictureRecipe):
     """The feature network and its step; see `volute.training.recipe.Recipe`."""
 
     settings: ExtractorSettings

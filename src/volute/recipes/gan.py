@@ -29,7 +29,16 @@ from volute.training.adversarial import relativistic, score_pairs
 from volute.training.augment import augment, flip
 from volute.training.device import Device
 from volute.training.ema import Average
-from volute.training.recipe import DataFacts, Draw, Exported, Graph, Held, Recipe, portable, seeded
+from volute.training.recipe import (
+    DataFacts,
+    Draw,
+    Exported,
+    Graph,
+    Held,
+    PictureRecipe,
+    portable,
+    seeded,
+)
 
 
 class GanSettings(Config):
@@ -82,7 +91,7 @@ PRESETS: dict[str, dict[str, object]] = {
 }
 
 
-class GanRecipe(Recipe):
+class GanRecipe(PictureRecipe):
     """The generator, the discriminator and their step; see `volute.training.recipe.Recipe`."""
 
     settings: GanSettings

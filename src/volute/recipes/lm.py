@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -166,7 +166,7 @@ class LmRecipe(Recipe):
         self.averages["lm"].update(self.net, self.batch, shown + self.batch)
         return {"loss": loss.item(), "bits": loss.item() / math.log(2)}
 
-    def show(self, draw: Any) -> str:
+    def show(self, draw: Draw) -> str:
         """Write a text."""
         return Draft.of(self._network(), "").write(tokens=WRITTEN, seed=self.seed)
 

@@ -41,7 +41,16 @@ from volute.training.device import Device
 from volute.training.ema import Average
 from volute.training.motion import shifted, unsteadiness
 from volute.training.optimiser import adamw, set_rate
-from volute.training.recipe import DataFacts, Draw, Exported, Graph, Held, Recipe, portable, seeded
+from volute.training.recipe import (
+    DataFacts,
+    Draw,
+    Exported,
+    Graph,
+    Held,
+    PictureRecipe,
+    portable,
+    seeded,
+)
 from volute.training.style_loss import StyleJudge, grid
 from volute.training.styles import Styles, names
 from volute.zoo import resolve
@@ -70,7 +79,7 @@ CLIP = 1.0
 """Norm of the gradient from which it is cut."""
 
 
-class StyleRecipe(Recipe):
+class StyleRecipe(PictureRecipe):
     """The network and its step; see `volute.training.recipe.Recipe`."""
 
     settings: StyleSettings

@@ -42,7 +42,7 @@ from volute.training.recipe import (
     Exported,
     Graph,
     Held,
-    Recipe,
+    PictureRecipe,
     Runner,
     portable,
     seeded,
@@ -107,7 +107,7 @@ PRESETS: dict[str, dict[str, object]] = {
 }
 
 
-class UpscaleRecipe(Recipe):
+class UpscaleRecipe(PictureRecipe):
     """The network and its step; see `volute.training.recipe.Recipe`."""
 
     settings: UpscaleSettings

@@ -25,7 +25,16 @@ from volute.training.augment import flip
 from volute.training.device import Device
 from volute.training.ema import Average
 from volute.training.optimiser import set_rate
-from volute.training.recipe import DataFacts, Draw, Exported, Graph, Held, Recipe, portable, seeded
+from volute.training.recipe import (
+    DataFacts,
+    Draw,
+    Exported,
+    Graph,
+    Held,
+    PictureRecipe,
+    portable,
+    seeded,
+)
 
 
 class VaeSettings(Config):
@@ -74,7 +83,7 @@ class Pair(nn.Module):
         self.decoder = Decoder(*common, settings.rungs, settings.ladder)
 
 
-class VaeRecipe(Recipe):
+class VaeRecipe(PictureRecipe):
     """The encoder, the decoder and their step; see `volute.training.recipe.Recipe`."""
 
     settings: VaeSettings

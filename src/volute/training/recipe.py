@@ -133,14 +133,9 @@ class Recipe(ABC):
     ) -> dict[str, float]:
         """Learn from pictures [B, C, H, W] in [-1, 1]; return what to log."""
 
-    def preview(self, pictures: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Make as many pictures as are given, to be shown beside them."""
-        raise NotImplementedError
-
-    def show(self, draw: Callable[[int], tuple[torch.Tensor, torch.Tensor]]) -> np.ndarray | str:
-        """Return real pictures on the left, what the network makes on the right; or a text."""
-        pictures, labels = draw(SHOWN)
-        return np.concatenate([grid(pictures), grid(self.preview(pictures, labels))], 1)
+    @abstractmethod
+    def show(self, draw: Draw) -> np.ndarray | str:
+        """Return what to look at while it learns: uint8 [H, W, C], or a text."""
 
     def evaluate(self, held: Held) -> dict[str, float]:
         """Measure the averaged networks on the held-out pictures; return what to log."""
@@ -149,6 +144,19 @@ class Recipe(ABC):
     @abstractmethod
     def export(self, draw: Draw, held: Held) -> Exported:
         """Prepare the averaged networks for use."""
+
+
+class PictureRecipe(Recipe):
+    """A recipe that learns from pictures and makes or names them."""
+
+    @abstractmethod
+    def preview(self, pictures: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Make as many pictures as are given, to be shown beside them."""
+
+    def show(self, draw: Draw) -> np.ndarray:
+        """Return real pictures on the left, what the network makes on the right."""
+        pictures, labels = draw(SHOWN)
+        return np.concatenate([grid(pictures), grid(self.preview(pictures, labels))], 1)
 
 
 def portable(network: nn.Module) -> nn.Module:

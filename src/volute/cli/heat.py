@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from html import escape
-from importlib.resources import files
 from itertools import groupby
-from string import Template
 
 import numpy as np
+
+from volute.cli.page import framed, section
 
 MOST = 200_000
 """Bytes that are shown."""
@@ -28,12 +28,8 @@ def heat_map(name: str, data: np.ndarray, nats: np.ndarray, model: str) -> str:
         parts.append(f'<span style="background: {colour}">{text}</span>' if shade else text)
     rest = f" The first {MOST:,} bytes are shown." if len(data) > MOST else ""
     told = f"{mean}, by {model}. The redder, the less it was expected.{rest}"
-    body = f"<section>\n<h2>{escape(name)}</h2>\n<p>{escape(told)}</p>\n"
-    body += f'<pre style="white-space: pre-wrap">{"".join(parts)}</pre>\n</section>'
-    frame = Template(files("volute.cli").joinpath("page.html").read_text(encoding="utf-8"))
-    return frame.substitute(
-        made=escape(f"Made by volute score with {model}"), foot="", sections=body
-    )
+    text = f'<pre style="white-space: pre-wrap">{"".join(parts)}</pre>\n'
+    return framed(f"Made by volute score with {model}", "", [section(name, told, text)])
 
 
 def _characters(data: bytes, bits: np.ndarray) -> list[tuple[str, int]]:

@@ -26,11 +26,15 @@ Row = Mapping[str, float]
 
 def write_page(folder: Path, made: str, foot: str, sections: Iterable[str]) -> Path:
     """Write `folder/index.html` from sections of HTML; `made` and `foot` are plain text."""
-    frame = Template(files("volute.cli").joinpath("page.html").read_text(encoding="utf-8"))
-    body = "\n".join(sections)
     page = folder / "index.html"
-    write_text(page, frame.substitute(made=escape(made), foot=escape(foot), sections=body))
+    write_text(page, framed(made, foot, sections))
     return page
+
+
+def framed(made: str, foot: str, sections: Iterable[str]) -> str:
+    """Return the page that `write_page` writes."""
+    frame = Template(files("volute.cli").joinpath("page.html").read_text(encoding="utf-8"))
+    return frame.substitute(made=escape(made), foot=escape(foot), sections="\n".join(sections))
 
 
 def section(title: str, text: str, *parts: str) -> str:

@@ -79,6 +79,8 @@ def train(
         if source:
             values["settings"]["styles"] = [str(path) for path in source]
         values["source"] = values["settings"].pop("content", _from_config(config, kind)["source"])
+    if kind == "lm" and source:
+        values["settings"].pop("texts", None)
     if "source" not in values:
         raise typer.BadParameter("give the folder, zip, tar or npz to learn from")
     _work(lambda extra: jobs.train(kind, values.pop("source"), out=out, **values, **extra))

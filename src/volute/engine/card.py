@@ -134,6 +134,13 @@ def facts(config: ArtefactConfig) -> dict[str, str]:
     colours = {1: "grey", 3: "RGB", 4: "RGBA"}.get(about.channels, f"{about.channels} channels")
     pixels = about.size * about.size
     work = f"{about.macs_per_pixel * pixels / 1e6:,.1f} million a picture" if pixels else ""
+    if about.kind == "lm":
+        return {
+            "kind": about.kind,
+            "parameters": f"{about.parameters:,}",
+            "multiply-adds": f"{about.macs_per_pixel:,.0f} a byte",
+            "reach": f"{about.radius} bytes",
+        }
     rows = {
         "kind": about.kind,
         "size": f"{about.size} x {about.size} px" if about.size else "any",
@@ -186,6 +193,11 @@ def _limits(config: ArtefactConfig) -> str:
         lines.append(
             "It was taught by few pictures: styles unlike them come out less like themselves. What "
             "it makes is no longer a photograph: say so wherever you show it."
+        )
+    if config.descriptor.kind == "lm":
+        lines.append(
+            "It writes what texts like its own say, and knows no facts: say wherever you show it "
+            "that a machine wrote it. A passage may be one it learned from: see longest_copy."
         )
     if config.descriptor.kind == "classify":
         lines.append(

@@ -14,7 +14,8 @@ from volute.engine.tiles import Network, halves, up
 from volute.errors import VoluteError
 
 BORDER = 16
-"""Pixels by which pictures are continued, mirrored: most of what zeros beyond them would change."""
+"""Pixels by which pictures are continued, mirrored: it takes away more than half of what zeros
+beyond them would change, and costs an eighth of the time at 512 px."""
 KEPT = 4
 """Styles whose networks are kept."""
 

@@ -73,8 +73,8 @@ def package(loop: Loop, out: Path, int8: bool = False) -> None:
         created=datetime.date.today().isoformat(),
     )
     training = {
-        "command": f"volute train {config.kind} {_inputs(config, exported)} --preset "
-        f"{config.preset} --size {config.size} {_budget_flag(config)}",
+        "command": f"volute train {config.kind} {_inputs(config, exported, feed)} --preset "
+        f"{config.preset} {_size_flag(config, feed)}{_budget_flag(config)}",
         f"{feed.unit} shown": f"{counters.shown:,}",
         "minutes": f"{counters.seconds / 60:.1f}",
         "device": config.hardware,
@@ -105,13 +105,17 @@ def _quantised(exported: Exported, models: dict[str, bytes], weights: bytes) -> 
     return made, before - after
 
 
-def _inputs(config: RunConfig, exported: Exported) -> str:
-    pictures = Path(config.source).name
-    if not pictures:
+def _inputs(config: RunConfig, exported: Exported, feed: Feed) -> str:
+    if feed.unit == "bytes":
         return " ".join(exported.examples)
+    pictures = Path(config.source).name
     if exported.examples:
         return f"{' '.join(exported.examples)} -s content={pictures}"
     return pictures
+
+
+def _size_flag(config: RunConfig, feed: Feed) -> str:
+    return "" if feed.unit == "bytes" else f"--size {config.size} "
 
 
 def _learned_from(config: RunConfig, exported: Exported, feed: Feed) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import volute.measure.copied
 from volute.measure.copied import copied
 
 RNG = np.random.default_rng(0)
@@ -29,6 +30,15 @@ def test_short_and_own_texts(written: bytes) -> None:
     found = copied(written, TEXT)
     assert found["longest_copy"] <= 1
     assert found["copied_32"] == 0
+
+
+@pytest.mark.parametrize("part", [40, 333, 4999])
+def test_a_text_is_looked_through_in_parts(monkeypatch: pytest.MonkeyPatch, part: int) -> None:
+    written = letters(9) + TEXT[290:420].tobytes() + letters(9) + TEXT[-33:].tobytes()
+    whole = copied(written, TEXT)
+    monkeypatch.setattr(volute.measure.copied, "PART", part)
+    assert copied(written, TEXT) == whole
+    assert whole["longest_copy"] == 130
 
 
 def test_all_is_copied() -> None:

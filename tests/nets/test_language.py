@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from volute.engine import language
-from volute.engine.language import Network, joined
+from volute.engine.language import Network
+from volute.engine.memory import joined
 from volute.nets.language import ConvLm
 
 TEXT = np.random.default_rng(0).integers(0, 256, (2, 90), np.uint8)
@@ -16,7 +17,7 @@ TEXT = np.random.default_rng(0).integers(0, 256, (2, 90), np.uint8)
 @pytest.fixture(scope="module")
 def model() -> ConvLm:
     torch.manual_seed(0)
-    network = ConvLm(16, (7, 20, 5), (64, 128, 256, 512), 8, dropout=0.5).eval()
+    network = ConvLm(16, (7, 20, 5), (64, 128, 256, 512), 8, 2, 0.5).eval()
     with torch.no_grad():  # it starts with matrices of zeros
         for name, parameter in network.named_parameters():
             if not name.endswith("filter"):

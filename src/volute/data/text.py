@@ -12,7 +12,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,8 +25,8 @@ STDIN = Path("-")
 SUFFIXES = {".txt", ".md", ".rst", ".tex", ".csv", ".html", ".xml", ".jsonl", ".ndjson"}
 """Of what is read in a folder."""
 LINES = {".jsonl", ".ndjson"}
-FIELD = "text"
-"""Where JSON lines hold their text."""
+FIELD, LABEL = "text", "label"
+"""Where JSON lines hold their text, and of which kind it is."""
 BETWEEN = b"\n\n"
 """What stands between two texts."""
 BLOCK = 1 << 20
@@ -36,6 +36,7 @@ CONTROL = 0.01
 """Share of control characters from which a file is no text."""
 FEWEST = 1000
 """Bytes that there must be."""
+NOTHING = np.zeros(0, np.int64)
 _ALLOWED = frozenset((9, 10, 11, 12, 13, 27))
 _BAD = np.array([byte < 32 and byte not in _ALLOWED or byte == 127 for byte in range(256)])
 
@@ -54,6 +55,12 @@ class Text:
     """Changes whenever the bytes do."""
     notes: tuple[str, ...]
     """What a person should know, a line each."""
+    kinds: tuple[str, ...] = ()
+    """What kinds of texts there are, where JSON lines say so, by name."""
+    ends: np.ndarray = field(default_factory=lambda: NOTHING)
+    """int64: where each text ends, if there are kinds."""
+    kind: np.ndarray = field(default_factory=lambda: NOTHING)
+    """int64: of which kind each is, from 1 on; 0: it is not said."""
 
 
 def open_text(sources: Sequence[Path]) -> Text:
@@ -67,22 +74,39 @@ def open_text(sources: Sequence[Path]) -> Text:
     notes: list[str] = []
     single = files[0] if len(files) == 1 and files[0] != STDIN else None
     if single is not None and single.suffix.lower() not in LINES and not _encoded(single):
-        path, texts = single, 1
+        made = _Together(single)
         _check_text(single)
     else:
-        path, texts = _together(files, notes)
+        made = _together(files, notes)
+    path = made.path
     if path.stat().st_size < FEWEST:
         what = f"{_named(sources)} has {path.stat().st_size} bytes of text"
         raise DataError(what, f"Give at least {FEWEST}; a book has a million.")
     data = np.memmap(path, np.uint8, "r")
     if not _is_utf8(path):
         notes.append("some of it is not UTF-8: it is learned as the bytes that it is")
-    return Text(path, data, texts, _digest(path), tuple(notes))
+    kinds = tuple(sorted({label for label in made.labels if label}))
+    if not kinds:
+        return Text(path, data, max(1, len(made.ends)), _digest(path), tuple(notes))
+    numbers = {kind: number for number, kind in enumerate(kinds, 1)}
+    kind = np.array([numbers.get(label, 0) for label in made.labels])
+    key = hashlib.blake2b(json.dumps([made.ends, made.labels]).encode(), digest_size=16)
+    notes.append(f"{len(kinds)} kinds of texts: {', '.join(kinds[:8])}{' ...' * (len(kinds) > 8)}")
+    return Text(
+        path,
+        data,
+        len(made.ends),
+        f"{_digest(path)}-{key.hexdigest()}",
+        tuple(notes),
+        kinds,
+        np.array(made.ends),
+        kind,
+    )
 
 
 def lasting(source: Path) -> Path:
     """Return where a text can be found again: standard input is put into the cache."""
-    return _together([STDIN], [])[0] if source == STDIN else source.resolve()
+    return _together([STDIN], []).path if source == STDIN else source.resolve()
 
 
 def _files(source: Path) -> list[Path]:
@@ -97,31 +121,43 @@ def _files(source: Path) -> list[Path]:
     return found
 
 
-def _together(files: list[Path], notes: list[str]) -> tuple[Path, int]:
+@dataclass
+class _Together:
+    """Where texts lie one behind another, where each ends and what is said of it."""
+
+    path: Path
+    ends: list[int] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+
+
+def _together(files: list[Path], notes: list[str]) -> _Together:
     """Write all texts into one file in the cache, named by its contents."""
     folder = cache_dir() / "text"
-    digest, count = hashlib.blake2b(digest_size=16), 0
+    digest = hashlib.blake2b(digest_size=16)
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder, delete=False) as out:
-            part = Path(out.name)
+            made = _Together(Path(out.name))
             try:
-                for text in _texts(files, notes):
-                    for block in itertools.chain([BETWEEN] if count else [], text):
+                for label, text in _texts(files, notes):
+                    for block in itertools.chain([BETWEEN] if made.ends else [], text):
                         digest.update(block)
                         out.write(block)
-                    count += 1
+                    made.ends.append(out.tell())
+                    made.labels.append(label)
             except BaseException:
-                part.unlink()
+                made.path.unlink()
                 raise
-        return part.replace(folder / f"{digest.hexdigest()}.txt"), count
+        made.path = made.path.replace(folder / f"{digest.hexdigest()}.txt")
+        return made
 
 
-def _texts(files: list[Path], notes: list[str]) -> Iterator[Iterator[bytes]]:
+def _texts(files: list[Path], notes: list[str]) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Give each text in blocks, with what is said of it."""
     left_out = 0
     for file in files:
         if file == STDIN:
-            yield _blocks(sys.stdin.buffer)
+            yield "", _blocks(sys.stdin.buffer)
         elif file.suffix.lower() in LINES:
             yield from _json_lines(file)
         else:
@@ -130,18 +166,20 @@ def _texts(files: list[Path], notes: list[str]) -> Iterator[Iterator[bytes]]:
             except DataError:
                 left_out += 1
                 continue
-            yield _decoded(file)
+            yield "", _decoded(file)
     if left_out:
         notes.append(f"{left_out} files left out: they are no texts")
 
 
-def _json_lines(file: Path) -> Iterator[Iterator[bytes]]:
+def _json_lines(file: Path) -> Iterator[tuple[str, Iterator[bytes]]]:
     with file.open("rb") as stream:
         for number, line in enumerate(iter(lambda: stream.readline(LONGEST), b""), 1):
             if not line.strip():
                 continue
             try:
-                yield iter([json.loads(line)[FIELD].encode()])
+                read = json.loads(line)
+                label = read.get(LABEL, "")
+                yield label if isinstance(label, str) else str(label), iter([read[FIELD].encode()])
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 what = f'{file}, line {number} is not as {{"{FIELD}": "..."}}'
                 raise DataError(what, "Each line is one JSON object.") from error

@@ -6,12 +6,14 @@ byte are constant. `volute.nets.language` is the same network in torch, to learn
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from volute.engine.counts import Counts
+from volute.engine.memory import Memory, Ring
 
 BYTES = 256
 LOCAL = 4
@@ -24,88 +26,6 @@ TINY = 1e-6
 READY = 64 << 20
 """Bytes of memory up to which the tables of n-grams hold what they add to the channels."""
 TURN, MIX, WORD = np.uint32(0x9E3779B1), np.uint32(0x85EBCA6B), 0xFFFFFFFF
-
-
-class Ring:
-    """The last K rows of streams, as one contiguous view: each row is written twice.
-
-    Args:
-        streams: B.
-        length: K.
-        width: C.
-    """
-
-    def __init__(self, streams: int, length: int, width: int) -> None:
-        self.length, self._at = length, 0
-        self._rows = np.zeros((streams, 2 * length, width), np.float32)
-
-    def push(self, row_BC: np.ndarray) -> np.ndarray:
-        """Take a row; return the last K, oldest first: [B, K, C], valid until the next."""
-        at = self._at
-        self._rows[:, at] = self._rows[:, at + self.length] = row_BC
-        self._at = (at + 1) % self.length
-        return self._rows[:, at + 1 : at + 1 + self.length]
-
-    def extend(self, rows_BTC: np.ndarray) -> np.ndarray:
-        """Take T rows; return them behind the K - 1 before: [B, K - 1 + T, C]."""
-        before = self._rows[:, self._at + 1 : self._at + self.length]
-        whole = np.concatenate([before, rows_BTC], 1)
-        self.fill(whole[:, -self.length :])
-        return whole
-
-    @staticmethod
-    def stacked(rings: Sequence[Ring]) -> Ring:
-        """Return one ring of the streams of several."""
-        rows = np.concatenate([one.rows for one in rings])
-        made = Ring(*rows.shape)
-        made.fill(rows)
-        return made
-
-    @property
-    def rows(self) -> np.ndarray:
-        """The last K rows, oldest first: a copy [B, K, C]."""
-        return self._rows[:, self._at : self._at + self.length].copy()
-
-    def fill(self, rows_BKC: np.ndarray) -> None:
-        """Replace them."""
-        self._rows[:, : self.length] = self._rows[:, self.length :] = rows_BKC
-        self._at = 0
-
-
-@dataclass
-class Memory:
-    """All that a model remembers of the streams that it reads."""
-
-    recent: np.ndarray
-    """uint8 [B, LONGEST - 1]: their last bytes."""
-    local: list[Ring]
-    long: list[Ring]
-
-    def fork(self) -> Memory:
-        """Return a copy that goes its own way."""
-        return copy.deepcopy(self)
-
-    def tensors(self) -> dict[str, np.ndarray]:
-        """Return all of it by name, to be kept in a file."""
-        rings = {"local": self.local, "long": self.long}
-        kept = {f"{kind}.{i}": r.rows for kind, of in rings.items() for i, r in enumerate(of)}
-        return kept | {"recent": self.recent}
-
-    def fill(self, tensors: Mapping[str, np.ndarray]) -> None:
-        """Take what `tensors` gave.
-
-        Raises:
-            KeyError: if a part is missing.
-            ValueError: if it is of another network.
-        """
-        mine = self.tensors()
-        for name, old in mine.items():
-            if tensors[name].shape != old.shape or tensors[name].dtype != old.dtype:
-                raise ValueError(name)
-        self.recent = tensors["recent"]
-        for kind, rings in (("local", self.local), ("long", self.long)):
-            for index, ring in enumerate(rings):
-                ring.fill(tensors[f"{kind}.{index}"])
 
 
 @dataclass(frozen=True)
@@ -128,9 +48,19 @@ class Network:
         tensors: its weights, by the names of `volute.nets.language.ConvLm`.
         layers: how many layers it has.
         prefix: of the names.
+        counts: an n-gram model whose predictions are mixed with those of the network.
     """
 
-    def __init__(self, tensors: Mapping[str, np.ndarray], layers: int, prefix: str = "") -> None:
+    def __init__(
+        self,
+        tensors: Mapping[str, np.ndarray],
+        layers: int,
+        prefix: str = "",
+        counts: Counts | None = None,
+    ) -> None:
+        self.counts = counts
+        self._recent = max(LONGEST - 1, counts.context if counts else 0)
+
         def wide(name: str) -> np.ndarray:
             return np.ascontiguousarray(tensors[prefix + name], np.float32)
 
@@ -138,6 +68,7 @@ class Network:
             return np.ascontiguousarray(wide(name).T)
 
         self._bytes = wide("bytes.weight")
+        self._kinds = wide("kinds.weight") if f"{prefix}kinds.weight" in tensors else None
         parts = np.split(turned("join.weight"), LONGEST - SHORTEST + 1)
         self._grams = [wide(f"grams.{index}.weight") for index in range(len(parts))]
         self._parts: list[np.ndarray] | None = parts
@@ -155,38 +86,48 @@ class Network:
         self._logits, self._bias = turned("logits.weight"), wide("logits.bias")
 
     @staticmethod
-    def names(layers: int) -> list[str]:
-        """Return what the weights are called."""
+    def names(layers: int, kinds: bool = False) -> list[str]:
+        """Return what the weights are called, of a model that knows kinds of texts or does not."""
         grams = [f"grams.{index}.weight" for index in range(LONGEST - SHORTEST + 1)]
         inside = ("inward.weight", "local", "filter", "skip", "outward.weight")
         inside += ("widen.weight", "narrow.weight")
         of_layers = [f"layers.{index}.{name}" for index in range(layers) for name in inside]
-        return ["bytes.weight", *grams, "join.weight", *of_layers, "logits.weight", "logits.bias"]
+        ends = ["join.weight", *of_layers, "logits.weight", "logits.bias"]
+        return ["bytes.weight", *(["kinds.weight"] if kinds else []), *grams, *ends]
 
     @property
     def reach(self) -> int:
         """Bytes before the present one that decide what comes next."""
-        return LONGEST - 1 + sum(len(one.filter) + LOCAL - 2 for one in self._layers)
+        return self._recent + sum(len(one.filter) + LOCAL - 2 for one in self._layers)
 
     def blank(self, streams: int = 1) -> Memory:
         """Return the memory of streams that have seen nothing."""
         local = [Ring(streams, LOCAL, one.local.shape[1]) for one in self._layers]
         long = [Ring(streams, *one.filter.shape) for one in self._layers]
-        return Memory(np.zeros((streams, LONGEST - 1), np.uint8), local, long)
+        recent, kind = np.zeros((streams, self._recent), np.uint8), np.zeros(streams, np.int64)
+        return Memory(recent, kind, local, long)
 
     def read(self, text_BT: np.ndarray, memory: Memory) -> np.ndarray:
         """Return the logits of the byte after each, float32 [B, T, 256]; `memory` is brought on.
+
+        With counts, logarithms of probabilities.
 
         Args:
             text_BT: uint8, at least one byte.
             memory: of as many streams.
         """
         seen = np.concatenate([memory.recent, text_BT], 1)
-        memory.recent = seen[:, 1 - LONGEST :]
+        memory.recent = seen[:, -self._recent :]
         if text_BT.shape == (1, 1):
-            return self._single(seen[0].tolist(), memory)[None, None]
+            bytes_seen = seen[0].tolist()
+            logits = self._single(bytes_seen, memory)
+            if self.counts:
+                logits = self.counts.mixed_single(logits, bytes_seen)
+            return logits[None, None]
         count = text_BT.shape[1]
         x = self._bytes[text_BT]
+        if self._kinds is not None:
+            x += self._kinds[memory.kind][:, None]
         for index, table in enumerate(self._grams):
             rows = rows_of(seen, SHORTEST + index, len(table))
             x += self._gram(index, rows[:, -count:])
@@ -198,7 +139,8 @@ class Network:
             np.maximum(wide, 0, out=wide)
             wide *= wide
             x += wide @ layer.narrow
-        return _normed(x) @ self._logits + self._bias
+        logits: np.ndarray = _normed(x) @ self._logits + self._bias
+        return self.counts.mixed(logits, seen) if self.counts else logits
 
     def _gram(self, index: int, rows: np.ndarray | int) -> np.ndarray:
         """Return what n-grams add to the channels, by their rows."""
@@ -208,6 +150,8 @@ class Network:
     def _single(self, seen: list[int], memory: Memory) -> np.ndarray:
         """Do the same for one byte of one stream, the last of `seen`: [256], in few operations."""
         x = self._bytes[seen[-1]].copy()
+        if self._kinds is not None:
+            x += self._kinds[memory.kind[0]]
         for index, table in enumerate(self._grams):
             x += self._gram(index, row_of(seen, SHORTEST + index, len(table)))
         width = len(x)
@@ -275,15 +219,6 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
     wide = logits.astype(np.float64)
     wide -= wide.max(-1, keepdims=True)
     return wide - np.log(np.exp(wide).sum(-1, keepdims=True))
-
-
-def joined(memories: Sequence[Memory]) -> Memory:
-    """Return the memory of the streams of several, to be read together."""
-    local, long = (
-        [Ring.stacked(rings) for rings in zip(*kind, strict=True)]
-        for kind in ([m.local for m in memories], [m.long for m in memories])
-    )
-    return Memory(np.concatenate([memory.recent for memory in memories]), local, long)
 
 
 def _scale(x_D: np.ndarray) -> float:

@@ -6,6 +6,8 @@ import numpy as np
 
 SPANS = (32, 64, 128)
 """Lengths in bytes for which it is said how much lies in copied spans of at least that."""
+PART = 4 << 20
+"""Bytes of the text that are looked through at once."""
 BASE = 0x9E3779B97F4A7C15
 """Odd, so that it can be divided by modulo 2^64."""
 
@@ -15,31 +17,42 @@ def copied(written: bytes, text: np.ndarray) -> dict[str, float]:
 
     Args:
         written: what was written.
-        text: uint8 [N], what was learned from.
+        text: uint8 [N], what was learned from, which may be mapped from disk: it is looked through
+            in parts. If it is longer than one, copies under `SPANS[0]` are sought in the first.
 
     Returns:
         `longest_copy` in bytes, and `copied_32` and so on: the share of bytes that lie in copied
         spans of at least that length.
     """
     made = np.frombuffer(written, np.uint8)
-    powers = _powers(BASE, max(len(made), len(text)) + 1)
+    powers = _powers(BASE, PART + 2 * len(made) + 1)
     inverse = _powers(pow(BASE, -1, 1 << 64), len(powers))
-    sums = [_sums(data, powers) for data in (made, np.asarray(text))]
 
-    def found(length: int) -> np.ndarray:
-        """Say of each span of that length whether it stands in the text."""
-        if length > min(len(made), len(text)):
-            return np.zeros(0, bool)
-        keys = [(s[length:] - s[:-length]) * inverse[: len(s) - length] for s in sums]
-        return np.isin(keys[0], keys[1])
+    def keys(data: np.ndarray, length: int) -> np.ndarray:
+        sums = _sums(data, powers)
+        if length > len(data):
+            return np.zeros(0, np.uint64)
+        return (sums[length:] - sums[:-length]) * inverse[: len(sums) - length]
 
+    def found(parts: list[np.ndarray], length: int) -> np.ndarray:
+        """Say of each span of that length whether it stands in one of the parts."""
+        wanted = keys(made, length)
+        there = np.zeros(len(wanted), bool)
+        for part in parts:
+            there |= np.isin(wanted, keys(part, length))
+        return there
+
+    parts = [text[first : first + PART + len(made)] for first in range(0, max(1, len(text)), PART)]
+    parts_with = [part for part in parts if found([part], SPANS[0]).any()]
+    shares = {
+        f"copied_{span}": _covered(found(parts_with, span), span, len(made)) for span in SPANS
+    }
+    near = parts_with or parts[:1]
     low, high = 0, min(len(made), len(text)) + 1
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if found(middle).any() else (low, middle)
-    return {"longest_copy": float(low)} | {
-        f"copied_{span}": _covered(found(span), span, len(made)) for span in SPANS
-    }
+        low, high = (middle, high) if found(near, middle).any() else (low, middle)
+    return {"longest_copy": float(low)} | shares
 
 
 def _powers(base: int, count: int) -> np.ndarray:

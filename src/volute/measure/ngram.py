@@ -17,6 +17,10 @@ CHUNK = 1 << 20
 BANDS = ((0.05, 0.95), (0.05, 1.95), (0.05, 2.95))
 """What a discount may be, of n-grams seen once, twice and more often."""
 BYTES = 256
+WHOLE, RARE = 4, 64
+"""Order up to which tables keep all n-grams; how often one is seen that is always kept."""
+DOWN = 1 - 2**-10
+"""So that rounding never makes probabilities in half precision sum to more than 1."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,32 @@ class KneserNey:
             made[(order.grams[first:stop] & np.uint64(255)).astype(int)] += rest / order.totals[at]
         return made
 
+    def tables(self, most: int) -> dict[str, np.ndarray]:
+        """Return what `volute.engine.counts.Counts` takes: at most about `most` n-grams.
+
+        Of orders above `WHOLE`, n-grams that were seen once are left out, or more often until what
+        is kept is few enough; what they had goes to the lower orders (Stolcke 1998 prunes by
+        entropy, "Entropy-based pruning of backoff language models").
+        """
+        sizes = [np.bincount(np.minimum(order.counts, RARE)) for order in self._orders]
+        least = 2
+        while (
+            least < RARE
+            and sum(
+                int(size[least if length > WHOLE else 1 :].sum())
+                for length, size in enumerate(sizes, 1)
+            )
+            > most
+        ):
+            least += 1
+        made: dict[str, np.ndarray] = {}
+        for length, order in enumerate(self._orders, 1):
+            kept = order.counts >= (least if length > WHOLE else 1)
+            if length > WHOLE and not kept.any():
+                break
+            made |= {f"{length - 1}.{part}": t for part, t in _kept(order, kept).items()}
+        return made
+
     def _likely(self, text: np.ndarray, start: int, stop: int) -> np.ndarray:
         first = max(0, start - self.order + 1)
         near, skipped = text[first:stop], start - first
@@ -100,6 +130,20 @@ class KneserNey:
             mixed = (rest + order.spared[at] * made[missing:]) / total
             made[missing:] = np.where(known, mixed, made[missing:])
         return made
+
+
+def _kept(order: _Order, kept: np.ndarray) -> dict[str, np.ndarray]:
+    """Return some of the n-grams with their probabilities, as `Counts` takes them."""
+    at = np.searchsorted(order.pasts, order.grams >> np.uint64(8))
+    rest = order.counts - order.discounts[np.minimum(order.counts, 3)]
+    likely = (rest / order.totals[at])[kept]
+    pasts, sizes = np.unique(order.grams[kept] >> np.uint64(8), return_counts=True)
+    return {
+        "pasts": pasts,
+        "sizes": sizes.astype(np.uint16),
+        "bytes": (order.grams[kept] & np.uint64(255)).astype(np.uint8),
+        "likely": (likely * DOWN).astype(np.float16),
+    }
 
 
 def _order(grams: np.ndarray, counts: np.ndarray) -> _Order:

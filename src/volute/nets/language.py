@@ -84,17 +84,25 @@ class ConvLm(nn.Module):
         filters: length of each layer's filter in bytes.
         rows: of the table of each n-gram length, from 2 on.
         part: channels of an n-gram's embedding.
-        dropout: of the n-grams, while learning.
+        kinds: how many kinds of texts are told apart; 0: none.
+        dropout: of the n-grams' embeddings, while learning.
     """
 
     def __init__(
-        self, width: int, filters: tuple[int, ...], rows: tuple[int, ...], part: int, dropout: float
+        self,
+        width: int,
+        filters: tuple[int, ...],
+        rows: tuple[int, ...],
+        part: int,
+        kinds: int = 0,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.width, self.filters = width, filters
         self.bytes = nn.Embedding(BYTES, width)
         self.grams = nn.ModuleList([nn.Embedding(count, part) for count in rows])
         self.join = nn.Linear(part * len(rows), width, bias=False)
+        self.kinds = nn.Embedding(kinds + 1, width) if kinds else None
         self.dropout = dropout
         self.layers = nn.ModuleList([Mixer(width, taps) for taps in filters])
         self.logits = nn.Linear(width, BYTES)
@@ -103,6 +111,8 @@ class ConvLm(nn.Module):
                 table.weight.normal_(std=0.5)
             self.logits.weight.zero_()
             self.logits.bias.zero_()
+            if self.kinds is not None:
+                self.kinds.weight.zero_()
 
     def tables(self) -> list[nn.Embedding]:
         """Return the embeddings of bytes and of n-grams."""
@@ -121,8 +131,16 @@ class ConvLm(nn.Module):
         recent = torch.zeros(streams, LONGEST - 1, dtype=torch.long, device=place)
         return Past(recent, layers)
 
-    def forward(self, text_BT: torch.Tensor, past: Past) -> tuple[torch.Tensor, Past]:
-        """Return the logits [B, T, 256] of the byte after each of `text_BT`, and the new past."""
+    def forward(
+        self, text_BT: torch.Tensor, past: Past, kind_BT: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, Past]:
+        """Return the logits [B, T, 256] of the byte after each of `text_BT`, and the new past.
+
+        Args:
+            text_BT: int64.
+            past: of as many streams.
+            kind_BT: int64, of which kind of text the next byte is, from 1 on; 0, or none: any.
+        """
         seen = torch.cat([past.recent, text_BT], 1)
         parts = [
             table(hashed(seen, length, table.num_embeddings)[:, LONGEST - 1 :])
@@ -130,6 +148,8 @@ class ConvLm(nn.Module):
         ]
         grams = F.dropout(torch.cat(parts, 2), self.dropout, self.training)
         x = self.bytes(text_BT) + self.join(grams)
+        if self.kinds is not None:
+            x = x + self.kinds(torch.zeros_like(text_BT) if kind_BT is None else kind_BT)
         kept = []
         for layer, before in zip(self.layers, past.layers, strict=True):
             x, after = layer(x, before)

@@ -19,9 +19,10 @@ from pydantic import Field, field_validator
 from torch import nn
 
 from volute.config import Config
+from volute.engine.counts import PARTS, Counts, fitted
 from volute.engine.language import Network
 from volute.errors import UsageError
-from volute.handles.language import Draft, scored
+from volute.handles.language import COUNTS, Draft, scored
 from volute.measure.copied import copied
 from volute.measure.ngram import KneserNey
 from volute.nets.language import ConvLm, Past
@@ -33,10 +34,14 @@ from volute.training.recipe import DataFacts, Draw, Exported, Held, Recipe, port
 
 CLIP = 1.0
 """Norm of the gradient from which it is cut."""
+UNTOLD = 0.1
+"""Share of the windows whose kind of text is not told, so that it can write without."""
 COUNTED = 16 << 20
 """Bytes that the n-gram model counts at most."""
 ORDER = 7
-"""Of the n-gram model."""
+"""Of the n-gram model that the network is compared with."""
+SPARED, MOST_SPARED = 0.02, 1 << 18
+"""Share of the text to which the expert's share is fitted, and how many bytes at most."""
 WRITTEN = 400
 """Bytes of a sample."""
 LOOKED_AT = 20_000
@@ -55,7 +60,12 @@ class LmSettings(Config):
     """Of the tables of n-grams of 2, 3, 4 and 5 bytes."""
     part: int = Field(24, ge=1, le=512)
     """Channels of an n-gram's embedding."""
-    dropout: float = Field(0.1, ge=0, lt=1)
+    expert: int = Field(6, ge=0, le=8)
+    """Order of an n-gram model whose predictions are mixed in; 0: none, as where texts have labels,
+    of which it knows nothing."""
+    grams: int = Field(200_000, ge=0)
+    """n-grams that it keeps, at most about: each takes seven bytes."""
+    dropout: float = Field(0.5, ge=0, lt=1)
     """Of the n-grams' embeddings."""
     batch: int = Field(8, ge=1, le=4096)
     """Streams."""
@@ -78,7 +88,13 @@ class LmSettings(Config):
 
 
 PRESETS: dict[str, dict[str, object]] = {
-    "tiny": {"width": 64, "filters": (7, 64, 7, 64), "rows": (1024, 4096, 8192, 8192), "part": 16},
+    "tiny": {
+        "width": 64,
+        "filters": (7, 64, 7, 64),
+        "rows": (1024, 4096, 8192, 8192),
+        "part": 16,
+        "grams": 100_000,
+    },
     "small": {},
     "base": {"width": 192, "filters": (7, 64) * 4, "rows": (8192, 1 << 15, 1 << 16, 1 << 16)},
     "large": {"width": 512, "filters": (7, 128) * 6, "rows": (1 << 16,) * 4, "part": 64},
@@ -125,9 +141,8 @@ class LmRecipe(Recipe):
             )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            net = ConvLm(
-                settings.width, settings.filters, settings.rows, settings.part, settings.dropout
-            )
+            sizes = settings.width, settings.filters, settings.rows, settings.part
+            net = ConvLm(*sizes, facts.classes, settings.dropout)
         self.net = device.place(net)
         self.carried = device.place(Carried(self.net.blank(settings.batch)))
         self.modules = {"lm": self.net, "carried": self.carried}
@@ -136,6 +151,9 @@ class LmRecipe(Recipe):
             "lm": adamw(self.net.parameters(), settings.lr, settings.weight_decay, 0.99)
         }
         self.ngram_bits = 0.0
+        self.expert = 0 if facts.classes else settings.expert
+        if self.expert:
+            self.spared = min(int(SPARED * len(facts.text)), MOST_SPARED)
 
     def prepare(self) -> None:
         """Measure what counting alone says of the text that is held out."""
@@ -150,13 +168,16 @@ class LmRecipe(Recipe):
     def step(
         self, pictures: torch.Tensor, labels: torch.Tensor, progress: float, shown: int
     ) -> dict[str, float]:
-        """Take one step on windows int64 [B, T + 1]."""
+        """Take one step on windows int64 [B, T + 1], and of what kind each byte's text is."""
         settings, optimiser = self.settings, self.optimisers["lm"]
         set_rate(optimiser, settings.lr, progress, settings.lr_end, settings.warmup)
         rng = seeded(torch.device("cpu"), self.seed, shown)
         with torch.random.fork_rng(devices=[]), self.device.autocast():
             torch.manual_seed(int(torch.randint(1 << 31, (1,), generator=rng)))
-            logits, past = self.net(pictures[:, :-1], self.carried.past())
+            kind = None
+            if self.facts.classes:
+                kind = labels[:, 1:] * (torch.rand(len(labels), 1) >= UNTOLD).to(labels)
+            logits, past = self.net(pictures[:, :-1], self.carried.past(), kind)
         loss = F.cross_entropy(logits.float().flatten(0, 1), pictures[:, 1:].flatten())
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -172,17 +193,27 @@ class LmRecipe(Recipe):
 
     def evaluate(self, held: Held) -> dict[str, float]:
         """Return the bits per byte of what is held out, beside those of the n-gram model."""
+        return self._measured(self._network(), held)
+
+    def _measured(self, network: Network, held: Held) -> dict[str, float]:
         ((text, before),) = held()
-        nats = scored(self._network(), text.numpy(), before.numpy())
+        nats = scored(network, text.numpy(), before.numpy())
         found = {"bits_per_byte": float(nats.mean() / math.log(2))}
         return found | ({"ngram_bits_per_byte": self.ngram_bits} if self.ngram_bits else {})
 
     def export(self, draw: Draw, held: Held) -> Exported:
-        """Give the averaged network, in half precision, and what it copies."""
+        """Give the averaged network, in half precision, its expert, and what they copy."""
         net = cast(ConvLm, portable(self.averages["lm"].network)).half()
         tensors = {f"lm.{name}": value.numpy() for name, value in net.state_dict().items()}
-        network = Network(tensors, len(self.settings.filters), "lm.")
-        metrics = self.evaluate(held) | {"parity": self._parity(network, net.float())}
+        alone = Network(tensors, len(self.settings.filters), "lm.")
+        metrics = self._measured(alone, held) | {"parity": self._parity(alone, net.float())}
+        network = alone
+        if self.expert:
+            counts = self._expert(alone)
+            tensors |= {COUNTS + name: tensor for name, tensor in counts.items()}
+            network = Network(tensors, len(self.settings.filters), "lm.", Counts(counts))
+            metrics["bits_per_byte_alone"] = metrics["bits_per_byte"]
+            metrics |= self._measured(network, held)
         written = Draft.of(network, "").write(
             tokens=LOOKED_AT, temperature=1.0, min_p=0.0, seed=self.seed
         )
@@ -196,10 +227,26 @@ class LmRecipe(Recipe):
             radius=network.reach,
             side=0,
             examples=tuple(Path(path).name for path in self.settings.texts),
+            labelled=self.facts.classes > 0,
             metrics=metrics,
             tensors=tensors,
             cost=(weights, weights - tables),
         )
+
+    def _expert(self, network: Network) -> dict[str, np.ndarray]:
+        """Return the tables of an n-gram model, and how far it is trusted beside the network."""
+        assert self.facts.text is not None
+        text = np.asarray(self.facts.text[-COUNTED:])
+        learned, spared = text[: -self.spared], text[-self.spared :]
+        tables = KneserNey(learned, self.expert).tables(self.settings.grams)
+        orders = len(tables) // len(PARTS)
+        counts = Counts(tables | {"trust": np.zeros(orders + 1, np.float32)})
+        before = learned[-len(spared) :]
+        seen = np.concatenate([learned[-counts.context - 1 :], spared[:-1]])
+        predicted, known = counts.predict(seen[None], len(spared))
+        likely = predicted[np.arange(len(spared)), spared]
+        other = np.exp(-scored(network, spared, before))
+        return tables | {"trust": fitted(likely, other, known, orders)}
 
     def _network(self) -> Network:
         """Return the averaged network as it will be used."""

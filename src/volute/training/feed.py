@@ -94,29 +94,39 @@ class TextFeed:
     """A text in parallel streams: each goes on where it was, and begins anew at the end."""
 
     unit = "bytes"
-    classes = ()
 
     def __init__(self, text: Text, name: str) -> None:
         data = text.data
         held = min(len(data) - int((1 - HELD_TEXT) * len(data)), MOST_TEXT)
         self._text, self._held = data[: len(data) - held], data[len(data) - held :]
-        self.key = text.key
+        self.key, self.classes, self._ends, self._kinds = text.key, text.kinds, text.ends, text.kind
         texts = f" in {text.texts:,} texts" if text.texts > 1 else ""
         first = f"{len(data):,} bytes{texts}, the last {held:,} held out"
         self.lines = [first, *text.notes]
         self.report = "\n".join([name, *self.lines]) + "\n"
-        self.facts = DataFacts(1, 1, 0, len(data), text=self._text, held_text=self._held)
+        self.facts = DataFacts(
+            1, 1, len(self.classes), len(data), text=self._text, held_text=self._held
+        )
 
     def begin(self, recipe: Recipe) -> None:
         """Take the length of its windows from the recipe."""
         self._length, self._place = recipe.settings.length, recipe.device.torch
+        self._learned = self._text[: len(self._text) - recipe.spared]
 
     def draw(self, count: int, shown: int) -> Batch:
-        """Return windows int64 [B, T + 1], the last byte of each the first of the next; nothing."""
+        """Return windows int64 [B, T + 1], the last byte of each the first of the next.
+
+        And the kind of text of each byte, likewise, from 1 on; empty where all are alike.
+        """
         streams, step = count // self._length, shown // count
-        first = np.arange(streams)[:, None] * (len(self._text) // streams) + step * self._length
-        place = (first + np.arange(self._length + 1)) % len(self._text)
-        return torch.from_numpy(self._text[place].astype(np.int64)).to(self._place), torch.empty(0)
+        text = self._learned
+        first = np.arange(streams)[:, None] * (len(text) // streams) + step * self._length
+        place = (first + np.arange(self._length + 1)) % len(text)
+        kinds = np.zeros(0, np.int64)
+        if self.classes:
+            kinds = self._kinds[np.searchsorted(self._ends, place, side="right")]
+        windows = torch.from_numpy(text[place].astype(np.int64))
+        return windows.to(self._place), torch.from_numpy(kinds).to(self._place)
 
     def held(self) -> Iterator[Batch]:
         """Give what is held out, uint8 [N], and the bytes before it."""

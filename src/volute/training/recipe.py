@@ -35,6 +35,8 @@ class DataFacts:
     """What is learned from, uint8 [N]."""
     held_text: np.ndarray | None = None
     """What comes behind it and is measured on."""
+    held: Held | None = None
+    """Gives what is held out, where that is known before the recipe."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,8 @@ class Recipe(ABC):
     optimisers: dict[str, torch.optim.Optimizer]
     held_out: float = 0.0
     """Share of the pictures that is never learned from, but measured on."""
+    spared: int = 0
+    """Bytes at the end of a text that are not learned from either, but fitted to at the end."""
 
     def __init__(self, settings: Any, facts: DataFacts, device: Device, seed: int) -> None:
         self.settings = settings

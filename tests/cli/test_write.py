@@ -66,6 +66,7 @@ def test_any_bytes_are_scored(command: Command, model: Path, content: bytes) -> 
         (("--top-p", "0"), "top_p"),
         (("--tokens", "0"), "tokens"),
         (("--seed", "-1"), "seed"),
+        (("--class", "cow"), "knows no texts of the class cow"),
     ],
 )
 def test_what_cannot_be_is_refused(

@@ -13,6 +13,7 @@ from make_artefact import make_lm
 from volute.errors import DataError, UsageError, VoluteError
 from volute.handles import LanguageModel
 from volute.handles.writing import Sampling, Shown
+from volute.provenance.text_mark import detect
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,34 @@ def test_what_was_read_goes_on_forked_saved_and_loaded(
     text = fork.write(tokens=50, seed=4)
     assert loaded.write(tokens=50, seed=4) == text
     assert model.load(tmp_path / "draft").read("").write(tokens=50, seed=4) == text
+
+
+def test_long_texts_are_marked_unless_unmarked(model: LanguageModel) -> None:
+    text = model.write("Once", tokens=400, seed=1)
+    assert detect(text).p_value < 1e-9
+    assert "".join(model.stream("Once", tokens=400, seed=1)) == text
+    assert model.write(["Once"], tokens=400, seed=1) == [text]
+    assert model.begin("Once").write(tokens=400, seed=1) == text
+    plain = model.write("Once", tokens=400, seed=1, unmarked=True)
+    assert detect(plain).p_value > 1e-3
+    assert model.write("Once", tokens=199, seed=1) == plain[:199]
+    assert detect(text, b"mine").p_value > 1e-3
+    assert detect(model.write("Once", tokens=400, seed=1, key=b"mine"), b"mine").p_value < 1e-9
+    for one in model.write(["Once", "Once"], tokens=400, seed=2):
+        assert detect(one).p_value < 1e-9
+
+
+def test_a_marked_draft_knows_what_it_has_used(model: LanguageModel, tmp_path: Path) -> None:
+    draft = model.begin("Once")
+    first = draft.write(tokens=300, seed=1)
+    draft.save(tmp_path / "draft")
+    fork, loaded = draft.fork(), model.load(tmp_path / "draft")
+    draft.write(tokens=200)
+    second = fork.write(tokens=300, seed=2)
+    assert loaded.write(tokens=300, seed=2) == second
+    anew = model.begin("Once" + first).write(tokens=300, seed=2)
+    assert anew != second
+    assert detect(first + second).p_value < detect(first).p_value
 
 
 def test_a_draft_of_another_model_is_refused(model: LanguageModel, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,13 +40,18 @@ def write(
     min_p: Annotated[float, typer.Option("--min-p", help="0 to 1.")] = 0.02,
     stop: Annotated[list[str] | None, typer.Option("--stop", help="Ends before this text.")] = None,
     seed: Annotated[int | None, typer.Option(help="For the same text again.")] = None,
+    label: Annotated[
+        str, typer.Option("--class", metavar="NAME", help="Of this kind, if it learned kinds.")
+    ] = "",
+    unmarked: Annotated[bool, typer.Option("--unmarked", help="Leave out the mark.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Continue a text.
 
     It is written to standard output as it comes, behind the prompt. A letter of English is one
     token, others are two to four. What it says is what texts like those it learned from say: it
-    knows no facts.
+    knows no facts. From 200 tokens on it carries a mark that no reader sees and `volute verify`
+    finds, except at temperature 0, where there is no choice to put it in.
 
     \b
     Examples:
@@ -53,21 +59,33 @@ def write(
       volute write MODEL --prompt "Once" --prompt "Twice" --seed 1 --json
       volute write MODEL --prompt "Q: why?" --stop "Q:" --temperature 0.5
     """
+    from volute.handles.writing import Sampling
+
     handle = _language(model)
     how: dict[str, Any] = {"temperature": temperature, "top_p": top_p, "min_p": min_p}
-    how |= {"stop": tuple(stop or ()), "seed": seed, "tokens": tokens}
+    how |= {"stop": tuple(stop or ()), "seed": seed, "unmarked": unmarked}
+    marked = Sampling.make(how).marks(tokens)
+    how |= {"tokens": tokens, "label": label}
     prompts = prompt or [""]
     if as_json:
         texts = handle.write(prompts, **how)
-        pairs = [{"prompt": p, "text": t} for p, t in zip(prompts, texts, strict=True)]
+        pairs = [
+            {"prompt": begun, "text": text, "marked": marked}
+            for begun, text in zip(prompts, texts, strict=True)
+        ]
         typer.echo(json.dumps(pairs, ensure_ascii=False, indent=2))
         return
     if len(prompts) > 1:
         for begun, text in zip(prompts, handle.write(prompts, **how), strict=True):
             typer.echo(f"{begun}{text}\n")
-        return
-    pieces = handle.stream(prompts[0], **how)
-    sys.stdout.write(prompts[0])
+    else:
+        _show(prompts[0], handle.stream(prompts[0], **how))
+    if marked:
+        typer.echo("marked   volute verify finds it (--unmarked leaves it out)", err=True)
+
+
+def _show(begun: str, pieces: Iterator[str]) -> None:
+    sys.stdout.write(begun)
     for piece in pieces:
         sys.stdout.write(piece)
         sys.stdout.flush()

@@ -15,7 +15,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from volute.engine.artefact import Artefact
-from volute.engine.language import BYTES, Memory, Network, joined, log_softmax
+from volute.engine.counts import Counts
+from volute.engine.language import BYTES, Network, log_softmax
+from volute.engine.memory import Memory, joined
 from volute.errors import DataError, UsageError, VoluteError
 from volute.handles.handle import Handle
 from volute.handles.writing import Sampling, Shown
@@ -25,6 +27,8 @@ CHUNK = 2048
 """Bytes that are read at once."""
 START = b"\n"
 """Stands for a prompt that is empty."""
+COUNTS = "counts."
+"""Before the names of the n-gram model's tensors."""
 Prompt = str | bytes
 
 
@@ -49,27 +53,50 @@ class LanguageModel(Handle):
         if not artefact.config.settings.get("filters"):
             raise VoluteError(f"{artefact.path} does not say its filters", "Export it anew.")
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The kinds of texts that it was told apart."""
+        return self.info.classes
+
     @cached_property
     def _network(self) -> Network:
         layers = len(self.info.settings["filters"])
-        names = Network.names(layers)
-        return Network(self._artefact.tensors([f"lm.{name}" for name in names]), layers, "lm.")
+        names = Network.names(layers, kinds=bool(self.labels))
+        weights = self._artefact.tensors([f"lm.{name}" for name in names])
+        return Network(weights, layers, "lm.", self._counts())
+
+    def _counts(self) -> Counts | None:
+        if self.labels or not self.info.settings.get("expert"):
+            return None
+        trust = self._artefact.tensors([f"{COUNTS}trust"])[f"{COUNTS}trust"]
+        names = Counts.names(len(trust) - 1)
+        tensors = self._artefact.tensors([COUNTS + name for name in names])
+        return Counts({name: tensors[COUNTS + name] for name in names})
 
     @overload
-    def write(self, prompt: Prompt = "", *, tokens: int = 200, **sampling: object) -> str: ...
+    def write(
+        self, prompt: Prompt = "", *, tokens: int = 200, label: str = "", **sampling: object
+    ) -> str: ...
     @overload
     def write(
-        self, prompt: Sequence[Prompt], *, tokens: int = 200, **sampling: object
+        self, prompt: Sequence[Prompt], *, tokens: int = 200, label: str = "", **sampling: object
     ) -> list[str]: ...
     def write(
-        self, prompt: Prompt | Sequence[Prompt] = "", *, tokens: int = 200, **sampling: object
+        self,
+        prompt: Prompt | Sequence[Prompt] = "",
+        *,
+        tokens: int = 200,
+        label: str = "",
+        **sampling: object,
     ) -> str | list[str]:
         """Return how a text goes on.
 
         Args:
             prompt: how it begins; several are continued side by side.
-            tokens: bytes to write, at most: a letter of English is one.
-            **sampling: temperature, top_p, min_p, stop and seed, as of `Sampling`.
+            tokens: bytes to write, at most: a letter of English is one. From 200 on the text is
+                marked, unless `unmarked` or at temperature 0; `volute.verify` finds the mark.
+            label: one of `labels`, for a text of that kind.
+            **sampling: temperature, top_p, min_p, stop, seed, unmarked and key, as of `Sampling`.
 
         Returns:
             What comes after the prompt; for several, a list.
@@ -78,19 +105,26 @@ class LanguageModel(Handle):
             UsageError: for settings out of range.
         """
         if isinstance(prompt, str | bytes):
-            return "".join(self.stream(prompt, tokens=tokens, **sampling))
-        drafts = [self.begin(one) for one in prompt]
+            return "".join(self.stream(prompt, tokens=tokens, label=label, **sampling))
+        drafts = [self.begin(one, label) for one in prompt]
         return Draft.together(drafts, tokens, Sampling.make(sampling)) if drafts else []
 
     def stream(
-        self, prompt: Prompt = "", *, tokens: int = 200, **sampling: object
+        self, prompt: Prompt = "", *, tokens: int = 200, label: str = "", **sampling: object
     ) -> Iterator[str]:
         """Yield what `write` returns, as it comes, in whole characters."""
-        return self.begin(prompt).stream(tokens=tokens, **sampling)
+        return self.begin(prompt, label).stream(tokens=tokens, **sampling)
 
-    def begin(self, prompt: Prompt = "") -> Draft:
-        """Return a text that can be continued, forked and saved."""
-        return Draft.of(self._network, prompt)
+    def begin(self, prompt: Prompt = "", label: str = "") -> Draft:
+        """Return a text that can be continued, forked and saved.
+
+        Raises:
+            UsageError: if there is no such label.
+        """
+        if label and label not in self.labels:
+            hint = f"There are: {', '.join(self.labels)}" if self.labels else "Write without."
+            raise UsageError(f"{self.info.name} knows no texts of the class {label}", hint)
+        return Draft.of(self._network, prompt, (self.labels.index(label) + 1) if label else 0)
 
     def load(self, path: str | Path) -> Draft:
         """Return a draft that was saved.
@@ -100,13 +134,15 @@ class LanguageModel(Handle):
         """
         try:
             tensors = load_file(path)
-            logits = tensors.pop("logits")
+            logits, used = tensors.pop("logits"), tensors.pop("used").tolist()
             memory = self._network.blank()
             memory.fill(tensors)
+            if not 0 <= memory.kind[0] <= len(self.labels):
+                raise ValueError("kind")
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             what = f"{path} is no draft of {self.info.name}"
             raise DataError(what, "Save one with draft.save(path).") from error
-        return Draft(self._network, memory, logits)
+        return Draft(self._network, memory, logits, dict.fromkeys(used))
 
     def score(self, text: Prompt | np.ndarray) -> Score:
         """Return how surprising each byte is to the model, after those before it.
@@ -121,16 +157,22 @@ class LanguageModel(Handle):
 class Draft:
     """A text in progress: what the model remembers of it, and what it expects next."""
 
-    def __init__(self, network: Network, memory: Memory, logits: np.ndarray) -> None:
+    def __init__(
+        self,
+        network: Network,
+        memory: Memory,
+        logits: np.ndarray,
+        used: dict[int, None] | None = None,
+    ) -> None:
         self._network, self._memory = network, memory
-        self._logits = logits
+        self._logits, self._used = logits, used or {}
 
     @classmethod
-    def of(cls, network: Network, prompt: Prompt) -> Draft:
-        """Return a text that begins with a prompt."""
-        return cls(network, network.blank(), np.zeros(BYTES, np.float32)).read(
-            _bytes(prompt) or START
-        )
+    def of(cls, network: Network, prompt: Prompt, kind: int = 0) -> Draft:
+        """Return a text that begins with a prompt, of a kind from 1 on, or 0: of any."""
+        memory = network.blank()
+        memory.kind[:] = kind
+        return cls(network, memory, np.zeros(BYTES, np.float32)).read(_bytes(prompt) or START)
 
     def read(self, text: Prompt) -> Draft:
         """Append a text of your own; return the draft."""
@@ -152,12 +194,13 @@ class Draft:
 
     def fork(self) -> Draft:
         """Return a copy that goes its own way."""
-        return Draft(self._network, self._memory.fork(), self._logits)
+        return Draft(self._network, self._memory.fork(), self._logits, self._used.copy())
 
     def save(self, path: str | Path) -> None:
         """Keep it in a file; `LanguageModel.load` gives it back."""
         with atomic_file(Path(path)) as part:
-            save_file(self._memory.tensors() | {"logits": self._logits}, part)
+            own = {"logits": self._logits, "used": np.array(list(self._used), np.uint32)}
+            save_file(self._memory.tensors() | own, part)
 
     @staticmethod
     def together(drafts: Sequence[Draft], tokens: int, how: Sampling) -> list[str]:
@@ -167,9 +210,10 @@ class Draft:
         logits = np.stack([draft._logits for draft in drafts])
         draws = [how.draws(number) for number in range(len(drafts))]
         shown = [Shown(how.stop) for _ in drafts]
+        marks = [how.mark(tokens, draft._used.copy()) for draft in drafts]
         texts: list[list[str]] = [[] for _ in drafts]
         for _ in range(tokens):
-            chosen = [how.choose(one, draw) for one, draw in zip(logits, draws, strict=True)]
+            chosen = [how.choose(*of) for of in zip(logits, draws, marks, strict=True)]
             for byte, text, screen in zip(chosen, texts, shown, strict=True):
                 text.append(screen.add(byte))
             if all(screen.stopped for screen in shown):
@@ -178,9 +222,9 @@ class Draft:
         return ["".join(text) + screen.end() for text, screen in zip(texts, shown, strict=True)]
 
     def _stream(self, tokens: int, how: Sampling) -> Iterator[str]:
-        draw, shown = how.draws(0), Shown(how.stop)
+        draw, shown, mark = how.draws(0), Shown(how.stop), how.mark(tokens, self._used)
         for _ in range(tokens):
-            byte = how.choose(self._logits, draw)
+            byte = how.choose(self._logits, draw, mark)
             text = shown.add(byte)
             self._logits = self._network.read(np.array([[byte]], np.uint8), self._memory)[0, 0]
             if text:

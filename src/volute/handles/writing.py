@@ -9,6 +9,10 @@ import numpy as np
 from pydantic import BeforeValidator, Field
 
 from volute.config import Config
+from volute.provenance.text_mark import Mark
+
+MARKED = 200
+"""Bytes asked for from which on a text is marked."""
 
 
 def _several(given: object) -> object:
@@ -28,13 +32,27 @@ class Sampling(Config):
     """Texts before which the writing ends."""
     seed: int | None = Field(None, ge=0)
     """Of the draws; without it, each time others."""
+    unmarked: bool = False
+    """Leave out the mark that says that a model wrote the text."""
+    key: bytes | None = None
+    """Of the mark; without it, the public one."""
+
+    def marks(self, tokens: int) -> bool:
+        """Return whether a text is marked for which so many bytes are asked."""
+        return tokens >= MARKED and not self.unmarked and self.temperature > 0
+
+    def mark(self, tokens: int, used: dict[int, None]) -> Mark | None:
+        """Return what marks a text; `used` are its contexts that were used before."""
+        return Mark(self.key, used) if self.marks(tokens) else None
 
     def draws(self, number: int) -> np.random.Generator:
         """Return the source of chance for one of several texts."""
         return np.random.default_rng(None if self.seed is None else (self.seed, number))
 
-    def choose(self, logits: np.ndarray, draws: np.random.Generator) -> int:
-        """Return a byte by its logits [256]."""
+    def choose(
+        self, logits: np.ndarray, draws: np.random.Generator, mark: Mark | None = None
+    ) -> int:
+        """Return a byte by its logits [256], marked."""
         if self.temperature == 0:
             return int(logits.argmax())
         likely = np.exp((logits.astype(np.float64) - logits.max()) / self.temperature)
@@ -43,8 +61,11 @@ class Sampling(Config):
             order = np.argsort(-likely, kind="stable")
             before = np.cumsum(likely[order]) - likely[order]
             likely[order[before >= self.top_p * likely.sum()]] = 0
-        up_to = likely.cumsum()
-        return int(np.searchsorted(up_to, draws.random() * up_to[-1], side="right"))
+        up_to = (likely if mark is None else mark.weigh(likely)).cumsum()
+        byte = int(np.searchsorted(up_to, draws.random() * up_to[-1], side="right"))
+        if mark is not None:
+            mark.add(byte)
+        return byte
 
 
 class Shown:

@@ -1,0 +1,5 @@
+"""Where something comes from: marks in what models make, and how they are found again."""
+
+from volute.provenance.verdict import Verdict, verify
+
+__all__ = ["Verdict", "verify"]

@@ -22,7 +22,7 @@ from volute.config import Config
 from volute.engine.counts import PARTS, Counts, fitted
 from volute.engine.language import Network
 from volute.errors import UsageError
-from volute.handles.language import COUNTS, Draft, scored
+from volute.handles.language import COUNTS, START, Draft, scored
 from volute.measure.copied import copied
 from volute.measure.ngram import KneserNey
 from volute.nets.language import ConvLm, Past
@@ -41,7 +41,8 @@ COUNTED = 16 << 20
 ORDER = 7
 """Of the n-gram model that the network is compared with."""
 SPARED, MOST_SPARED = 0.02, 1 << 18
-"""Share of the text to which the expert's share is fitted, and how many bytes at most."""
+"""Share of the text, at its beginning, to which the expert's share is fitted, and how many bytes at
+most. Not at its end: what is held out is often of one story with that."""
 WRITTEN = 400
 """Bytes of a sample."""
 LOOKED_AT = 20_000
@@ -65,7 +66,7 @@ class LmSettings(Config):
     of which it knows nothing."""
     grams: int = Field(200_000, ge=0)
     """n-grams that it keeps, at most about: each takes seven bytes."""
-    dropout: float = Field(0.5, ge=0, lt=1)
+    dropout: float = Field(0.4, ge=0, lt=1)
     """Of the n-grams' embeddings."""
     batch: int = Field(8, ge=1, le=4096)
     """Streams."""
@@ -236,13 +237,13 @@ class LmRecipe(Recipe):
     def _expert(self, network: Network) -> dict[str, np.ndarray]:
         """Return the tables of an n-gram model, and how far it is trusted beside the network."""
         assert self.facts.text is not None
-        text = np.asarray(self.facts.text[-COUNTED:])
-        learned, spared = text[: -self.spared], text[-self.spared :]
+        spared = np.asarray(self.facts.text[: self.spared])
+        learned = np.asarray(self.facts.text[self.spared :][-COUNTED:])
         tables = KneserNey(learned, self.expert).tables(self.settings.grams)
         orders = len(tables) // len(PARTS)
         counts = Counts(tables | {"trust": np.zeros(orders + 1, np.float32)})
-        before = learned[-len(spared) :]
-        seen = np.concatenate([learned[-counts.context - 1 :], spared[:-1]])
+        before = np.frombuffer(START, np.uint8)
+        seen = np.concatenate([before.repeat(counts.context + 1), spared[:-1]])
         predicted, known = counts.predict(seen[None], len(spared))
         likely = predicted[np.arange(len(spared)), spared]
         other = np.exp(-scored(network, spared, before))

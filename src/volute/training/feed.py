@@ -111,7 +111,7 @@ class TextFeed:
     def begin(self, recipe: Recipe) -> None:
         """Take the length of its windows from the recipe."""
         self._length, self._place = recipe.settings.length, recipe.device.torch
-        self._learned = self._text[: len(self._text) - recipe.spared]
+        self._learned = self._text[recipe.spared :]
 
     def draw(self, count: int, shown: int) -> Batch:
         """Return windows int64 [B, T + 1], the last byte of each the first of the next.

@@ -115,7 +115,7 @@ class Recipe(ABC):
     held_out: float = 0.0
     """Share of the pictures that is never learned from, but measured on."""
     spared: int = 0
-    """Bytes at the end of a text that are not learned from either, but fitted to at the end."""
+    """Bytes at the beginning of a text that are not learned from, but fitted to at the end."""
 
     def __init__(self, settings: Any, facts: DataFacts, device: Device, seed: int) -> None:
         self.settings = settings

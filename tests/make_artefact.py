@@ -288,3 +288,32 @@ def make_lm(path: Path, width: int = 8, settings: dict[str, Any] | None = None) 
     }
     made = ArtefactConfig(descriptor=about, **values)
     return write_artefact(path, made, {}, weights, {}, None, {"seed": "0"})
+
+
+def text_weights(classes: int, rows: int = 64) -> dict[str, np.ndarray]:
+    """Return random weights of two small classifiers of texts; first rows are of nothing."""
+    rng, width, maps = np.random.default_rng(0), 6, 4
+    shapes = {"bytes": (257, width), "words": (rows, width), "bag": (rows, classes)}
+    shapes |= {f"grams.{index}": (rows, 4) for index in range(4)}
+    tables = {f"{name}.weight": rng.normal(0, 1, shape) for name, shape in shapes.items()}
+    for table in tables.values():
+        table[0] = 0
+    others = {"join.weight": (width, 16), "linear.weight": (classes, 6 * maps)}
+    for name in ("over_bytes", "over_words"):
+        for index, taps in enumerate((3, 4, 5)):
+            others[f"{name}.{index}.weight"] = (maps, width, taps)
+            others[f"{name}.{index}.bias"] = (maps,)
+    others["linear.bias"] = (classes,)
+    made = tables | {name: rng.normal(0, 0.5, shape) for name, shape in others.items()}
+    members = {f"members.{i}.{name}": (i + 1) * made[name] for i in range(2) for name in made}
+    return {name: value.astype(np.float32) for name, value in members.items()}
+
+
+def make_text_classifier(path: Path, settings: dict[str, Any] | None = None) -> Artefact:
+    """Write a classifier of texts of random weights, which abstains at .6."""
+    known = {"length": 100, "members": 2} if settings is None else settings
+    about = config("classify", path.name, classes=("day", "night"), threshold=0.6, settings=known)
+    local = about.descriptor.model_copy(update={"size": 0, "radius": 100})
+    about = about.model_copy(update={"descriptor": local, "graphs": {}})
+    weights = {f"classifier.{name}": value for name, value in text_weights(2).items()}
+    return write_artefact(path, about, {}, weights, {}, None, {})

@@ -17,14 +17,26 @@ from volute.errors import import_trained
 
 if TYPE_CHECKING:
     from volute.evaluation import evaluate
-    from volute.handles import classify, compare, load, models, sample, stylize, upscale
+    from volute.handles import (
+        classify,
+        compare,
+        load,
+        models,
+        sample,
+        score,
+        stylize,
+        upscale,
+        write,
+    )
     from volute.jobs import train
+    from volute.provenance import verify
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "classify", "compare", "evaluate", "load", "models", "sample", "train"]
-__all__ += ["stylize", "upscale"]
+__all__ += ["score", "stylize", "upscale", "verify", "write"]
 
-_IN_HANDLES = ("classify", "compare", "load", "models", "sample", "stylize", "upscale")
+_IN_HANDLES = ("classify", "compare", "load", "models", "sample", "score", "stylize", "upscale")
+_IN_HANDLES += ("write",)
 
 
 def __getattr__(name: str) -> Any:
@@ -32,6 +44,8 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module("volute.handles"), name)
     if name == "evaluate":
         return import_module("volute.evaluation").evaluate
+    if name == "verify":
+        return import_module("volute.provenance").verify
     if name in ("jobs", "train"):
         jobs = import_trained("volute.jobs", "training")
         return jobs.train if name == "train" else jobs

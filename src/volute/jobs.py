@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from volute import data, recipes
+from volute.data.labelled import open_labelled
 from volute.data.text import open_text
 from volute.errors import DataError, UsageError
 from volute.events import Emit, Note, silent
@@ -14,6 +15,7 @@ from volute.paths import new_run, run_name, write_text
 from volute.training import checkpoint
 from volute.training.device import Device, choose
 from volute.training.feed import Feed, PictureFeed, TextFeed
+from volute.training.labelled import LabelledFeed
 from volute.training.loop import Loop
 from volute.training.package import package
 from volute.training.recipe import Recipe
@@ -48,7 +50,8 @@ def train(
         kind: `gan`, `vae`, `classify`, `extractor`, `upscale`, `style` or `lm`.
         source: a folder (subfolders are classes), zip, tar or npz of pictures; `scenes` for
             procedural ones. For `style` one painting or several, or a folder of them: what is
-            painted comes from the setting `content`, a source as above.
+            painted comes from the setting `content`, a source as above. For `lm` texts; for
+            `classify` also texts: CSV, JSON lines, or a folder of folders of `.txt` files.
         preset: `tiny`, `small`, `base`, `large`, for a GAN also `classic`, for `upscale` `fast`,
             `fine`, `large`; `auto` fits the device.
         size: side of the pictures in px; by default what the data allow, at most 64.
@@ -75,7 +78,7 @@ def train(
     if tile:
         size = size or tile
         common["data"] = {"crop": "tiles"} | common.get("data", {})
-    first = next(iter(recipes.kind_of(kind).presets))
+    first = next(iter(recipes.kind_of(kind, values).presets))
     checked = recipes.resolve_settings(kind, first if preset == "auto" else preset, values)
     values = {key: getattr(checked, key) for key in values}
     asked = RunConfig.make(
@@ -208,9 +211,12 @@ def _go(loop: Loop) -> Run:
 
 def _feed(config: RunConfig, emit: Emit) -> Feed:
     """Open what is learned from."""
-    if recipes.kind_of(config.kind).text:
+    if recipes.kind_of(config.kind, config.settings).text:
         paths = [Path(path) for path in config.settings["texts"]]
-        return TextFeed(open_text(paths), ", ".join(path.name for path in paths))
+        name = ", ".join(path.name for path in paths)
+        if config.kind == "classify":
+            return LabelledFeed(open_labelled(paths), name)
+        return TextFeed(open_text(paths), name)
     source, size = Path(config.source), config.size or None
     return PictureFeed(data.open_dataset(source, config.data, size, emit))
 

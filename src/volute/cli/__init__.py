@@ -19,6 +19,7 @@ from volute.cli import (
     stylize,
     train,
     upscale,
+    verify,
     write,
 )
 from volute.errors import VoluteError, printable
@@ -46,6 +47,7 @@ for group in (
     upscale,
     stylize,
     write,
+    verify,
     evaluate,
     models,
     demo,

@@ -1,12 +1,13 @@
-"""`volute classify`: what pictures show, with probabilities."""
+"""`volute classify`: what pictures show, or of which class texts are, with probabilities."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from volute.handles import Prediction
 
 
+STDIN = Path("-")
+SHOWN = 80
+"""Bytes by which a line is called."""
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb."""
     app.command()(classify)
@@ -24,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 def classify(
     model: ModelRef,
-    pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE", help="Files or folders.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files or folders.")],
     top: Annotated[int, typer.Option("--top", help="How many classes to name.")] = 3,
     threshold: Annotated[
         float | None,
@@ -32,41 +38,53 @@ def classify(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what pictures show.
+    """Tell what pictures show, or of which class texts are.
 
-    One line a picture: the class, its probability, and the next likely ones. Where the probability
-    is under the threshold the model abstains and the line says unsure. A picture that cannot be
-    read is named, the others are done, and the exit code is 1.
+    One line a file: the class, its probability, and the next likely ones. Where the probability
+    is under the threshold the model abstains and the line says unsure. A file that cannot be
+    read is named, the others are done, and the exit code is 1. For a model of texts, - stands for
+    texts from standard input, one a line.
 
     \b
     Examples:
       volute classify garments-classify shirt.png
       volute classify runs/photos-1 photos/ --top 5
       volute classify garments-classify *.png --json
+      volute classify runs/questions-1 - < questions.txt
     """
-    from volute.handles import Classifier, load
+    from volute.handles import Classifier, TextClassifier, load
 
     handle = load(model)
-    if not isinstance(handle, Classifier):
+    if not isinstance(handle, Classifier | TextClassifier):
         kind = handle.info.descriptor.kind
         raise UsageError(f"{handle.info.name} cannot classify: it is a {kind}", "Use a classifier.")
     failed = 0
-    for picture in _files(pictures):
+    for name, given in _given(files, isinstance(handle, TextClassifier)):
         try:
-            found = handle.classify(picture, top=top, threshold=threshold)
+            found = handle.classify(cast("Any", given), top=top, threshold=threshold)
         except DataError as error:
             failed += 1
-            typer.echo(printable(f"failed   {picture}: {_reason(error)}"), err=True)
+            typer.echo(printable(f"failed   {name}: {_reason(error)}"), err=True)
             continue
-        line = json.dumps(_record(picture, found)) if as_json else _line(picture, found)
-        typer.echo(line)
+        typer.echo(json.dumps(_record(given, found)) if as_json else _line(name, found))
     if failed:
         raise typer.Exit(1)
 
 
-def _files(pictures: list[Path]) -> Iterator[Path]:
+def _given(files: list[Path], texts: bool) -> Iterator[tuple[str, Path | bytes]]:
+    """Yield what each is called and the file, or the text where it is a line of standard input."""
+    for path in _files(files):
+        if texts and path == STDIN:
+            for line in sys.stdin.buffer:
+                text = line.rstrip(b"\r\n")
+                yield text[:SHOWN].decode("utf-8", "replace"), text
+        else:
+            yield str(path), path
+
+
+def _files(files: list[Path]) -> Iterator[Path]:
     """Yield the files that are named, and those in the folders that are named, in order."""
-    for path in pictures:
+    for path in files:
         if not path.is_dir():
             yield path
             continue
@@ -80,13 +98,15 @@ def _reason(error: DataError) -> str:
     return getattr(error, "reason", error.what)
 
 
-def _record(picture: Path, found: Prediction) -> dict[str, Any]:
-    return {"file": str(picture), **dataclasses.asdict(found)}
+def _record(given: Path | bytes, found: Prediction) -> dict[str, Any]:
+    file = isinstance(given, Path)
+    what = {"file": str(given)} if file else {"text": given.decode("utf-8", "replace")}
+    return {**what, **dataclasses.asdict(found)}
 
 
-def _line(picture: Path, found: Prediction) -> str:
+def _line(name: str, found: Prediction) -> str:
     said = found.label if found.certain else f"unsure ({found.label}?)"
     rest = " · ".join(f"{label} {chance:.1%}" for label, chance in found.ranking[1:])
     return printable(
-        f"{picture}  {said}  {found.probability:.1%}" + (f"  then {rest}" if rest else "")
+        f"{name}  {said}  {found.probability:.1%}" + (f"  then {rest}" if rest else "")
     )

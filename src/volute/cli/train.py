@@ -23,7 +23,7 @@ Settings = Annotated[list[str] | None, typer.Option("-s", "--set", help="key=val
 NEXT = {
     "gan": "sample {} -n 16 --grid",
     "vae": "sample {} -n 16 --grid",
-    "classify": "classify {} PICTURE",
+    "classify": "classify {} FILE",
     "extractor": "evaluate MODEL DATA --extractor {}",
     "upscale": "upscale PICTURE --model {}",
     "style": "stylize PICTURE --style NAME --model {}",
@@ -35,7 +35,8 @@ NEXT = {
 def train(
     kind: Annotated[str, typer.Argument(help="gan, vae, classify, extractor, upscale, style, lm")],
     source: Annotated[
-        list[Path] | None, typer.Argument(help="Folder, zip, tar or npz; for style, paintings.")
+        list[Path] | None,
+        typer.Argument(help="Folder, zip, tar or npz; texts; for style, paintings."),
     ] = None,
     preset: Annotated[str | None, typer.Option(help="tiny small base large; gan: classic")] = None,
     size: Annotated[int | None, typer.Option(help="Side in px; by default from the data.")] = None,
@@ -58,6 +59,7 @@ def train(
       volute train vae photos.zip --size 64 --kimg 500 -o runs/faces
       volute train gan aerial/ -s data.crop=tiles -s flip=true
       volute train style starry.jpg --time 20m -s content=photos/
+      volute train classify texts.csv --time 3m
       volute train gan -c runs/photos-1/config.toml --seed 1
     """
     from volute import jobs
@@ -79,7 +81,7 @@ def train(
         if source:
             values["settings"]["styles"] = [str(path) for path in source]
         values["source"] = values["settings"].pop("content", _from_config(config, kind)["source"])
-    if kind == "lm" and source:
+    if kind in ("lm", "classify") and source:
         values["settings"].pop("texts", None)
     if "source" not in values:
         raise typer.BadParameter("give the folder, zip, tar or npz to learn from")

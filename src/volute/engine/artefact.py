@@ -77,11 +77,18 @@ class ArtefactConfig(Config):
         sampled = self.descriptor.kind in ("gan", "vae")
         if sampled and not (self.descriptor.size and self.latent >= max(1, self.density)):
             raise ValueError("a gan or vae needs a size, and at least `density` latent dimensions")
-        if self.descriptor.kind == "classify" and not (self.descriptor.size and self.classes[1:]):
-            raise ValueError("a classifier needs a size and at least two classes")
+        if self.descriptor.kind == "classify" and not self.classes[1:]:
+            raise ValueError("a classifier needs at least two classes")
+        if self.of_texts and self.graphs:
+            raise ValueError("a classifier of pictures needs a size")
         if self.descriptor.kind == "style":
             self._check_style()
         return self
+
+    @property
+    def of_texts(self) -> bool:
+        """Whether it classifies texts, not pictures: it has no size then."""
+        return self.descriptor.kind == "classify" and not self.descriptor.size
 
     def _check_style(self) -> None:
         if not (self.styles or "encoder" in self.graphs):

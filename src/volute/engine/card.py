@@ -21,12 +21,14 @@ WHAT = {
     "upscale": "a super-resolution network: it enlarges pictures",
     "lm": "a convolutional language model: it continues texts",
     "classify": "a classifier: it tells which of its classes a picture shows",
+    "texts": "a classifier of texts: it tells which of its classes a text belongs to",
     "extractor": "a feature network: it measures pictures and how far apart they look",
 }
 VERBS = {
     "gan": ("volute sample {name} -n 16 --grid", "volute interpolate {name}"),
     "vae": ("volute sample {name} -n 16 --grid", "volute reconstruct {name} picture.png"),
     "classify": ("volute classify {name} picture.png", "volute classify {name} folder/ --json"),
+    "texts": ("volute classify {name} text.txt", "volute classify {name} - < lines.txt"),
     "extractor": ("volute evaluate garments-gan pictures/ --extractor {name}",),
     "upscale": (
         "volute upscale photo.jpg --model {name}",
@@ -45,6 +47,7 @@ CALLS = {
     "gan": ".sample(16, seed=0)",
     "vae": ".sample(16, seed=0)",
     "classify": '.classify("picture.png")',
+    "texts": '.classify("How far is it from Denver to Aspen ?")',
     "extractor": '.distance("picture.png", "other.png")',
     "upscale": '.upscale("picture.png")',
     "style": '.stylize("picture.png", style={style})',
@@ -107,7 +110,7 @@ def card_text(
         training: further rows of the training table.
         pictured: whether `samples.png` lies beside the card.
     """
-    kind, name = config.descriptor.kind, config.name
+    kind, name = "texts" if config.of_texts else config.descriptor.kind, config.name
     data = {"data": config.descriptor.training_data, "licence": config.descriptor.licence}
     style = config.styles[0] if config.styles else "painting.jpg"
     words = {"name": shlex.quote(name), "style": shlex.quote(style)}
@@ -141,6 +144,14 @@ def facts(config: ArtefactConfig) -> dict[str, str]:
             "multiply-adds": f"{about.macs_per_pixel:,.0f} a byte",
             "reach": f"{about.radius} bytes",
         }
+    if config.of_texts:
+        return {
+            "kind": f"{about.kind}, of texts",
+            "parameters": f"{about.parameters:,}",
+            "reads": f"the first {about.radius:,} bytes",
+            "classes": ", ".join(config.classes),
+            "abstains under": f"{config.threshold:.1%}",
+        }
     rows = {
         "kind": about.kind,
         "size": f"{about.size} x {about.size} px" if about.size else "any",
@@ -171,6 +182,7 @@ def _front_matter(config: ArtefactConfig) -> str:
 
 def _limits(config: ArtefactConfig) -> str:
     generates = config.descriptor.kind in ("gan", "vae")
+    shown = "texts" if config.of_texts else "pictures"
     lines = [
         f"It knows nothing but its training data ({config.descriptor.training_data}) and repeats "
         "that data's gaps and biases.",
@@ -201,7 +213,7 @@ def _limits(config: ArtefactConfig) -> str:
         )
     if config.descriptor.kind == "classify":
         lines.append(
-            "It answers with one of its classes whatever it is shown: of pictures unlike its "
+            f"It answers with one of its classes whatever it is shown: of {shown} unlike its "
             "training data, even a certain answer means nothing."
         )
     return "\n".join(f"- {line}" for line in lines)

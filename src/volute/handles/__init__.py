@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image
@@ -19,15 +21,26 @@ from volute.handles.pictures import Picture, Pictures
 from volute.handles.sampling import Classes, Sampler
 from volute.handles.styles import Style, StyleLike
 from volute.handles.stylizer import Stylizer
+from volute.handles.text_classifier import Text, TextClassifier
 from volute.handles.upscaler import Upscaler
 from volute.zoo import resolve, shipped
 
 __all__ = ["Autoencoder", "Classifier", "Comparison", "Extractor", "Generator"]
 __all__ += ["LanguageModel", "Model", "Score", "score", "write"]
-__all__ += ["Prediction", "Style", "Stylizer", "Upscaler", "classify", "compare", "load"]
+__all__ += ["Prediction", "Style", "Stylizer", "TextClassifier", "Upscaler"]
+__all__ += ["classify", "compare", "load"]
 __all__ += ["load_sampler", "models", "sample", "stylize", "upscale"]
 
-Model = Generator | Autoencoder | Classifier | Extractor | Stylizer | Upscaler | LanguageModel
+Model = (
+    Generator
+    | Autoencoder
+    | Classifier
+    | TextClassifier
+    | Extractor
+    | Stylizer
+    | Upscaler
+    | LanguageModel
+)
 
 HANDLES: dict[str, type[Model]] = {
     "gan": Generator,
@@ -54,6 +67,8 @@ def load(ref: str | Path, *, threads: int | None = None) -> Model:
         VoluteError: if the model is damaged, or newer than this volute.
     """
     artefact = open_artefact(resolve(ref))
+    if artefact.config.of_texts:
+        return TextClassifier(artefact, threads)
     return HANDLES[artefact.config.descriptor.kind](artefact, threads)
 
 
@@ -85,12 +100,14 @@ def sample(
     return model.sample(n, seed=seed, truncation=truncation, classes=classes)
 
 
-def classify(ref: str | Path, pictures: Pictures, *, top: int = 1) -> Prediction | list[Prediction]:
-    """Return `load(ref).classify(...)`: what pictures show."""
+def classify(
+    ref: str | Path, shown: Pictures | Text | Sequence[Text], *, top: int = 1
+) -> Prediction | list[Prediction]:
+    """Return `load(ref).classify(...)`: what pictures show, or of which class texts are."""
     model = load(ref)
-    if not isinstance(model, Classifier):
+    if not isinstance(model, Classifier | TextClassifier):
         raise UsageError(f"{model.info.name} cannot classify", "Use a classifier.")
-    return model.classify(pictures, top=top)
+    return model.classify(cast("Any", shown), top=top)
 
 
 def compare(
@@ -135,9 +152,11 @@ def stylize(
     )
 
 
-def write(ref: str | Path, prompt: str = "", *, tokens: int = 200, **sampling: object) -> str:
+def write(
+    ref: str | Path, prompt: str = "", *, tokens: int = 200, label: str = "", **sampling: object
+) -> str:
     """Return `load(ref).write(...)`: how a text goes on."""
-    return _language(ref).write(prompt, tokens=tokens, **sampling)
+    return _language(ref).write(prompt, tokens=tokens, label=label, **sampling)
 
 
 def score(ref: str | Path, text: str | bytes) -> Score:

@@ -18,7 +18,7 @@ BATCH = 64  # bounds the memory of one run of the graph
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a classifier says of one picture."""
+    """What a classifier says of one picture or text."""
 
     label: str
     """The most probable class."""
@@ -66,13 +66,9 @@ class Classifier(Handle):
             UsageError: for what is no picture, or a value outside its range.
             DataError: if a file cannot be read.
         """
-        limit = self.info.threshold if threshold is None else threshold
-        if top < 1 or not 0 <= limit <= 1:
-            raise UsageError(
-                f"top = {top}, threshold = {limit} cannot be",
-                "top is 1 or more, threshold lies in [0, 1].",
-            )
-        found = [self._prediction(row, top, limit) for row in self.probabilities(pictures)]
+        limit = checked(top, self.info.threshold if threshold is None else threshold)
+        rows = self.probabilities(pictures)
+        found = [predicted(row, self.classes, top, limit) for row in rows]
         return found if several(pictures) else found[0]
 
     def probabilities(self, pictures: Pictures) -> np.ndarray:
@@ -96,16 +92,37 @@ class Classifier(Handle):
         if logits.shape != (len(pixels), len(self.classes)) or not np.isfinite(logits).all():
             reason = f"{list(logits.shape)} logits, or some that are not numbers"
             raise VoluteError(f"{self._graph.path} gave {reason}", "Export the model anew.")
-        shares = np.exp(logits - logits.max(1, keepdims=True))
-        return shares / shares.sum(1, keepdims=True)
+        return chances(logits)
 
-    def _prediction(self, row: np.ndarray, top: int, threshold: float) -> Prediction:
-        order = np.argsort(-row, kind="stable")
-        best = int(order[0])
-        return Prediction(
-            label=self.classes[best],
-            index=best,
-            probability=float(row[best]),
-            certain=bool(row[best] >= threshold and threshold < 1),
-            ranking=tuple((self.classes[index], float(row[index])) for index in order[:top]),
+
+def checked(top: int, threshold: float) -> float:
+    """Return the threshold.
+
+    Raises:
+        UsageError: if it or `top` is outside its range.
+    """
+    if top < 1 or not 0 <= threshold <= 1:
+        raise UsageError(
+            f"top = {top}, threshold = {threshold} cannot be",
+            "top is 1 or more, threshold lies in [0, 1].",
         )
+    return threshold
+
+
+def chances(logits_NK: np.ndarray) -> np.ndarray:
+    """Return the probabilities that logits stand for: [N, K]."""
+    shares = np.exp(logits_NK - logits_NK.max(1, keepdims=True))
+    return shares / shares.sum(1, keepdims=True)
+
+
+def predicted(row: np.ndarray, classes: tuple[str, ...], top: int, threshold: float) -> Prediction:
+    """Return what one row of probabilities says."""
+    order = np.argsort(-row, kind="stable")
+    best = int(order[0])
+    return Prediction(
+        label=classes[best],
+        index=best,
+        probability=float(row[best]),
+        certain=bool(row[best] >= threshold and threshold < 1),
+        ranking=tuple((classes[index], float(row[index])) for index in order[:top]),
+    )

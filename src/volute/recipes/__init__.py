@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from volute.config import Config, merged, nearest
+from volute.data.labelled import holds_texts
 from volute.data.text import lasting
 from volute.errors import UsageError
-from volute.recipes import classify, extractor, gan, lm, style, style_settings, upscale, vae
+from volute.recipes import (
+    classify,
+    classify_text,
+    extractor,
+    gan,
+    lm,
+    style,
+    style_settings,
+    upscale,
+    vae,
+)
 from volute.training.device import Device
 from volute.training.recipe import DataFacts, Recipe
 
@@ -43,12 +54,29 @@ KINDS = {
     ),
 }
 
+TEXTS = "texts"
+"""The setting that names texts."""
+OF_TEXTS = {
+    "classify": Kind(
+        classify_text.ClassifyTextSettings,
+        classify_text.PRESETS,
+        classify_text.ClassifyTextRecipe,
+        examples=TEXTS,
+        text=True,
+    )
+}
+"""What learns from pictures or from texts, as it is given them: the latter."""
 CONTENT = "scenes"
 """What is painted where nothing is given: procedural pictures."""
 
 
-def kind_of(name: str) -> Kind:
-    """Return the kind called `name`, or raise UsageError with the nearest."""
+def kind_of(name: str, settings: Container[str] = ()) -> Kind:
+    """Return the kind called `name`, or raise UsageError with the nearest.
+
+    Where it is one of pictures and one of texts, it is that of texts if `settings` name some.
+    """
+    if name in OF_TEXTS and TEXTS in settings:
+        return OF_TEXTS[name]
     if name not in KINDS:
         hint = nearest(name, KINDS) or f"Kinds: {', '.join(KINDS)}"
         raise UsageError(f"volute cannot train {name!r}", hint)
@@ -61,7 +89,9 @@ def given(name: str, inputs: Sequence[Path], settings: dict[str, Any]) -> Path:
     Raises:
         UsageError: for several inputs where one is read.
     """
-    kind = kind_of(name)
+    if name in OF_TEXTS and inputs and all(holds_texts(path) for path in inputs):
+        settings.setdefault(TEXTS, [str(path.resolve()) for path in inputs])
+    kind = kind_of(name, settings)
     if kind.examples and kind.examples not in settings:
         if kind.text:
             settings[kind.examples] = [str(lasting(path)) for path in inputs]
@@ -75,7 +105,7 @@ def given(name: str, inputs: Sequence[Path], settings: dict[str, Any]) -> Path:
 
 def examples_key(name: str, settings: dict[str, Any]) -> str:
     """Return what tells examples from others: a digest of their files, or nothing."""
-    kind = kind_of(name)
+    kind = kind_of(name, settings)
     if kind.text or not kind.examples:
         return ""
     digest = hashlib.sha256()
@@ -96,7 +126,7 @@ def default_preset(name: str, device: Device, size: int) -> str:
 
 def resolve_settings(name: str, preset: str, over: dict[str, Any]) -> Config:
     """Return the settings of a kind: the preset's row with `over` on top."""
-    kind = kind_of(name)
+    kind = kind_of(name, over)
     if preset not in kind.presets:
         hint = nearest(preset, kind.presets) or f"Presets: {', '.join(kind.presets)}"
         raise UsageError(f"{name} has no preset {preset!r}", hint)
@@ -105,4 +135,4 @@ def resolve_settings(name: str, preset: str, over: dict[str, Any]) -> Config:
 
 def create(name: str, settings: Config, facts: DataFacts, device: Device, seed: int = 0) -> Recipe:
     """Make the recipe, its networks drawn from `seed`."""
-    return kind_of(name).recipe(settings, facts, device, seed)
+    return kind_of(name, type(settings).model_fields).recipe(settings, facts, device, seed)

@@ -22,7 +22,7 @@ def recipe_of(artefact: Artefact) -> Recipe:
         hint = "Export it anew from its run: volute export"
         raise UsageError(f"{config.name} does not say how its network was built", hint)
     about, count = config.descriptor, len(config.classes)
-    settings = recipes.kind_of(about.kind).settings.make(config.settings)
+    settings = recipes.kind_of(about.kind, config.settings).settings.make(config.settings)
     facts = DataFacts(about.size, about.channels, count, pictures=1, counts=(2,) * count)
     return recipes.create(about.kind, settings, facts, choose("cpu", "float32"))
 

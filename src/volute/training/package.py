@@ -106,7 +106,7 @@ def _quantised(exported: Exported, models: dict[str, bytes], weights: bytes) -> 
 
 
 def _inputs(config: RunConfig, exported: Exported, feed: Feed) -> str:
-    if feed.unit == "bytes":
+    if feed.unit != "images":
         return " ".join(exported.examples)
     pictures = Path(config.source).name
     if exported.examples:
@@ -115,12 +115,12 @@ def _inputs(config: RunConfig, exported: Exported, feed: Feed) -> str:
 
 
 def _size_flag(config: RunConfig, feed: Feed) -> str:
-    return "" if feed.unit == "bytes" else f"--size {config.size} "
+    return "" if feed.unit != "images" else f"--size {config.size} "
 
 
 def _learned_from(config: RunConfig, exported: Exported, feed: Feed) -> str:
-    if feed.unit == "bytes":
-        return f"{', '.join(exported.examples)}, {feed.facts.pictures:,} bytes"
+    if feed.unit != "images":
+        return f"{', '.join(exported.examples)}, {feed.facts.pictures:,} {feed.unit}"
     pictures = f"{Path(config.source).name}, {feed.facts.pictures:,} pictures"
     if exported.examples:
         return f"{', '.join(exported.examples)}; painted on {pictures}"

@@ -62,9 +62,9 @@ def open_network(ref: str | Path) -> Visible:
     """
     artefact = open_artefact(resolve(ref))
     config = artefact.config
-    kind = config.descriptor.kind
-    if kind not in PARTS:
-        raise UsageError(f"{config.name} is a {kind}: its features cannot be shown")
+    kind, of = config.descriptor.kind, " of texts" if config.of_texts else ""
+    if kind not in PARTS or config.of_texts:
+        raise UsageError(f"{config.name} is a {kind}{of}: its features cannot be shown")
     if kind == "gan":
         network = _discriminator(Path(ref), artefact)
     elif kind == "classify":

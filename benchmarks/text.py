@@ -1,10 +1,10 @@
 """Language models: how well they predict after ten minutes, and how fast they write, in one run.
 
-    python benchmarks/text.py --runs runs/text            # 45 minutes on one core
+    python benchmarks/text.py --runs runs/text            # 45 minutes on two cores
 
 tinyshakespeare, the last tenth held out; every byte of it is scored once, with all that comes
-before it. A network is trained by `volute train lm --preset small --time 10m -s threads=1`; with
-its expert and without are the same network. All use one thread. Runs that are there already are measured, not trained again.
+before it. A network is trained by `volute train lm --preset small --time 10m`; with its expert and
+without are the same network. Runs that are there already are measured, not trained again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import torch
 
 import text_transformer as transformer
 import volute
@@ -50,7 +49,6 @@ def main() -> None:
     for order in (5, 7):
         counted = KneserNey(text[:known], order, SYMBOLS)
         row(f"n-grams alone, order {order}", counted.nats(text, known).mean())
-    torch.set_num_threads(1)
     plain = np.unique(text, return_inverse=True)[1].astype(np.int64)
     for seed in range(arguments.seeds):
         network = transformer.train(plain[:known], seconds, seed)
@@ -81,7 +79,6 @@ def trained(path: Path, preset: str, seconds: float, seed: int) -> LanguageModel
     """Return a model, trained by the command line where it is not there yet."""
     if not path.exists():
         command = ["volute", "train", "lm", str(BOOK), "--preset", preset, "--time", f"{seconds}s"]
-        command += ["-s", "threads=1"]
         subprocess.run(
             [*command, "--seed", str(seed), "-o", str(path)], check=True, capture_output=True
         )

@@ -1,4 +1,4 @@
-"""`volute train lm` as typed: files, folders, standard input, another text with the same settings."""
+"""`volute train lm` as typed: files, standard input, another text with the same settings."""
 
 from __future__ import annotations
 

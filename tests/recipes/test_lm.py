@@ -172,10 +172,10 @@ def test_a_text_of_four_gigabytes_is_not_loaded(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_memory_does_not_grow_over_100_000_tokens(run: Run) -> None:
     code = (
-        "import resource, volute; d = volute.load({!r}).begin('The');"
+        f"import resource, volute; d = volute.load({str(run.path)!r}).begin('The');"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
         "sum(len(t) for t in d.stream(tokens=2000, seed=0)); a = peak();"
         "sum(len(t) for t in d.stream(tokens=100_000, seed=1)); print(peak() - a)"
-    ).format(str(run.path))
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 8 << 10, "KiB"

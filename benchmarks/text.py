@@ -104,15 +104,16 @@ def speed(path: str) -> str:
         start = time.perf_counter()
         draft.write(tokens=SPEED_TOKENS, seed=1)
         rates.append(SPEED_TOKENS / (time.perf_counter() - start))
+    for _ in draft.stream(tokens=MANY_TOKENS, seed=2):
+        pass
+    late = peak()
     alone = Network(weights(model), len(model.info.settings["filters"]), "lm.")
     memory, byte = alone.blank(), np.full((1, 1), 97, np.uint8)
     start = time.perf_counter()
     for _ in range(SPEED_TOKENS):
         alone.read(byte, memory)
     single = SPEED_TOKENS / (time.perf_counter() - start)
-    for _ in draft.stream(tokens=MANY_TOKENS, seed=2):
-        pass
-    return f"{np.median(rates):,.0f} | {single:,.0f} | {early:.1f} and {peak():.1f} MiB"
+    return f"{np.median(rates):,.0f} | {single:,.0f} | {early:.1f} and {late:.1f} MiB"
 
 
 def peak() -> float:

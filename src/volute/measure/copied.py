@@ -6,8 +6,8 @@ import numpy as np
 
 SPANS = (32, 64, 128)
 """Lengths in bytes for which it is said how much lies in copied spans of at least that."""
-PART = 4 << 20
-"""Bytes of the text that are looked through at once."""
+PART, PARTS = 4 << 20, 64
+"""Bytes of the text that are looked through at once, and how many times at most."""
 BASE = 0x9E3779B97F4A7C15
 """Odd, so that it can be divided by modulo 2^64."""
 
@@ -18,7 +18,8 @@ def copied(written: bytes, text: np.ndarray) -> dict[str, float]:
     Args:
         written: what was written.
         text: uint8 [N], what was learned from, which may be mapped from disk: it is looked through
-            in parts. If it is longer than one, copies under `SPANS[0]` are sought in the first.
+            in parts, spread evenly where it has more than `PARTS`. If it has more than one, copies
+            under `SPANS[0]` are sought in the first.
 
     Returns:
         `longest_copy` in bytes, and `copied_32` and so on: the share of bytes that lie in copied
@@ -37,22 +38,31 @@ def copied(written: bytes, text: np.ndarray) -> dict[str, float]:
     def found(parts: list[np.ndarray], length: int) -> np.ndarray:
         """Say of each span of that length whether it stands in one of the parts."""
         wanted = keys(made, length)
-        there = np.zeros(len(wanted), bool)
+        ordered, there = np.sort(wanted), np.zeros(len(wanted), bool)
+        if not len(wanted):
+            return there
         for part in parts:
-            there |= np.isin(wanted, keys(part, length))
+            sought = keys(part, length)
+            at = np.searchsorted(ordered, sought) % len(ordered)
+            there |= np.isin(wanted, sought[ordered[at] == sought])
         return there
 
-    parts = [text[first : first + PART + len(made)] for first in range(0, max(1, len(text)), PART)]
+    firsts = range(0, max(1, len(text)), PART)
+    firsts = firsts[:: -(-len(firsts) // PARTS)]
+    parts = [text[first : first + PART + len(made)] for first in firsts]
     parts_with = [part for part in parts if found([part], SPANS[0]).any()]
     shares = {
         f"copied_{span}": _covered(found(parts_with, span), span, len(made)) for span in SPANS
     }
-    near = parts_with or parts[:1]
-    low, high = 0, min(len(made), len(text)) + 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if found(near, middle).any() else (low, middle)
-    return {"longest_copy": float(low)} | shares
+    longest = 0
+    for part in parts_with or parts[:1]:
+        low, high = longest, min(len(made), len(text)) + 1
+        middle = low + 1
+        while high - low > 1:
+            low, high = (middle, high) if found([part], middle).any() else (low, middle)
+            middle = (low + high) // 2 if low > longest else low + 1
+        longest = low
+    return {"longest_copy": float(longest)} | shares
 
 
 def _powers(base: int, count: int) -> np.ndarray:

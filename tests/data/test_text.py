@@ -82,3 +82,15 @@ def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
         open_text([tmp_path / "none.txt"])
     with pytest.raises(DataError, match="holds no texts"):
         open_text([tmp_path])
+
+
+def test_labels_are_kinds_of_one_printable_line(tmp_path: Path) -> None:
+    lines = tmp_path / "said.jsonl"
+    rows = [{"text": "x" * 400, "label": label} for label in ("a\nb", 3, None, "")]
+    lines.write_text("\n".join(json.dumps(row) for row in rows))
+    found = open_text([lines])
+    assert found.kinds == ("3", "a\ufffdb")
+    assert found.kind.tolist() == [2, 1, 0, 0]
+    lines.write_text(json.dumps({"text": "x" * 2000, "label": {}}))
+    with pytest.raises(DataError, match="line 1"):
+        open_text([lines])

@@ -109,7 +109,7 @@ def _json_lines(source: Path, data: bytes) -> Iterator[Example]:
             continue
         try:
             entry = json.loads(line.decode("utf-8", "surrogateescape"))
-            yield _label(entry[LABEL]), _bytes(entry[TEXT])
+            yield label_of(entry[LABEL]), _bytes(entry[TEXT])
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             what = f'{source}, line {number} is not as {{"{TEXT}": "...", "{LABEL}": "..."}}'
             raise DataError(what, "Each line is one JSON object.") from error
@@ -129,7 +129,7 @@ def _table(source: Path, data: bytes, notes: list[str]) -> Iterator[Example]:
             what = f"{source}, row {number} has {len(row)} columns"
             hint = f"Begin the file with a line that names the columns: {TEXT}{delimiter}{LABEL}"
             raise DataError(what, "Put texts with a comma in quotes." if columns else hint)
-    examples = [(_label(row[label]), _bytes(row[text])) for _, row in read]
+    examples = [(label_of(row[label]), _bytes(row[text])) for _, row in read]
     if not columns and _is_header(examples):
         notes.append(f"the first row of {source.name} names the columns: text, then label")
         examples = examples[1:]
@@ -174,7 +174,7 @@ def _content(file: Path) -> bytes:
         raise DataError(f"cannot read {file}: {error.strerror or error}") from error
 
 
-def _label(value: object) -> str:
+def label_of(value: object) -> str:
     """Return a label as one printable line."""
     if not isinstance(value, str | int | float):
         raise TypeError

@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from volute.data.labelled import label_of
 from volute.errors import DataError, UsageError
 from volute.paths import cache_dir, explained
 
@@ -178,8 +179,8 @@ def _json_lines(file: Path) -> Iterator[tuple[str, Iterator[bytes]]]:
                 continue
             try:
                 read = json.loads(line)
-                label = read.get(LABEL, "")
-                yield label if isinstance(label, str) else str(label), iter([read[FIELD].encode()])
+                label = "" if read.get(LABEL) is None else label_of(read[LABEL])
+                yield label, iter([read[FIELD].encode()])
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 what = f'{file}, line {number} is not as {{"{FIELD}": "..."}}'
                 raise DataError(what, "Each line is one JSON object.") from error

@@ -95,16 +95,10 @@ class KneserNey:
         is kept is few enough; what they had goes to the lower orders (Stolcke 1998 prunes by
         entropy, "Entropy-based pruning of backoff language models").
         """
-        sizes = [np.bincount(np.minimum(order.counts, RARE)) for order in self._orders]
+        whole, rest = self._orders[:WHOLE], self._orders[WHOLE:]
+        most -= sum(len(order.grams) for order in whole)
         least = 2
-        while (
-            least < RARE
-            and sum(
-                int(size[least if length > WHOLE else 1 :].sum())
-                for length, size in enumerate(sizes, 1)
-            )
-            > most
-        ):
+        while least < RARE and sum(int((order.counts >= least).sum()) for order in rest) > most:
             least += 1
         made: dict[str, np.ndarray] = {}
         for length, order in enumerate(self._orders, 1):

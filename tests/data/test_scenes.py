@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import numpy as np
 import pytest
@@ -13,8 +13,8 @@ import pytest
 from drawing import folder_of
 from shapes import TINY
 from volute.data import DataSettings, is_scenes, open_dataset, scenes, textures
-from volute.data.scenes import scene, texture, write_scenes
-from volute.errors import DataError, VoluteError
+from volute.data.scenes import scene, texture
+from volute.errors import DataError
 from volute.events import Progress, silent
 
 SCENES = Path("scenes")
@@ -130,31 +130,14 @@ def test_textures_are_of_many_manners():
     assert np.percentile(roughness, 90) > 2.5 * np.percentile(roughness, 10)
 
 
-def test_written_scenes_are_those_of_the_seed_and_read_as_data():
-    path = Path("out/scenes.npz")
-    write_scenes(path, 20, 32, seed=7)
-    with np.load(path) as archive:
-        written = archive["x"]
-    assert (written.shape, written.dtype) == ((20, 32, 32, 3), np.uint8)
-    assert np.array_equal(written[4], scene(np.random.default_rng([7, 4]), 32))
-    dataset = open_dataset(path, DataSettings(), 32, silent)
-    assert np.array_equal(dataset.pictures, written)
-
-
-def test_another_process_with_other_hashes_writes_the_same_bytes():
-    write_scenes(Path("here.npz"), 6, 32, seed=1)
-    code = "from pathlib import Path; from volute.data.scenes import write_scenes as w;"
-    code += "w(Path('there.npz'), 6, 32, 1)"
-    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONHASHSEED": "99"})
-    digests = {hashlib.sha256(Path(n).read_bytes()).digest() for n in ("here.npz", "there.npz")}
-    assert len(digests) == 1
-
-
-def test_what_cannot_be_written_is_said_and_leaves_nothing():
-    Path("file").write_bytes(b"kept")
-    with pytest.raises(VoluteError, match="cannot write"):
-        write_scenes(Path("file/x.npz"), 2, 16, seed=0)
-    assert [p.name for p in Path().iterdir()] == ["file"]
+def test_another_process_with_other_hashes_draws_the_same_bytes():
+    code = "import numpy as np, sys; from volute.data.scenes import scene, texture;"
+    code += " rng = np.random.default_rng(1);"
+    code += " [sys.stdout.buffer.write(m(rng, 32)) for m in [scene, texture] * 3]"
+    environment = {"PYTHONHASHSEED": "99"}
+    ran = subprocess.run([sys.executable, "-c", code], check=True, env=environment, stdout=PIPE)
+    rng = np.random.default_rng(1)
+    assert ran.stdout == b"".join(draw(rng, 32).tobytes() for draw in [scene, texture] * 3)
 
 
 def test_the_word_opens_a_pack_of_scenes():

@@ -8,7 +8,6 @@ NumPy and Pillow from one generator: a seed gives the same pictures on every mac
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,9 +20,8 @@ from volute.data.materials import surface
 from volute.data.scenery import foliage, landscape, street
 from volute.data.stills import dead_leaves, page, table
 from volute.data.textures import texture
-from volute.paths import atomic_file
 
-__all__ = ["Scenes", "is_scenes", "scene", "texture", "write_scenes"]
+__all__ = ["Scenes", "is_scenes", "scene", "texture"]
 
 WORD = "scenes"
 """What is written for a source instead of a path."""
@@ -79,30 +77,6 @@ def _developed(rng: np.random.Generator, canvas: np.ndarray) -> np.ndarray:
     return np.asarray(canvas + rng.gamma(1, 0.006) * noise)
 
 
-def write_scenes(path: Path, count: int, side: int, seed: int) -> None:
-    """Write an npz of `x`, uint8 [count, side, side, 3], as `open_dataset` reads it.
-
-    A seed gives the same file everywhere.
-
-    Raises:
-        VoluteError: it cannot be written.
-    """
-    header = {"descr": "|u1", "fortran_order": False, "shape": (count, side, side, 3)}
-    with (
-        atomic_file(path) as part,
-        zipfile.ZipFile(part, "w") as archive,
-        archive.open("x.npy", "w", force_zip64=True) as stream,
-    ):
-        np.lib.format.write_array_header_1_0(stream, header)
-        for picture in _pictures(count, side, seed):
-            stream.write(picture.data)
-
-
-def _pictures(count: int, side: int, seed: int) -> Iterator[np.ndarray]:
-    for index in range(count):
-        yield scene(np.random.default_rng([seed, index]), side)
-
-
 def is_scenes(path: Path) -> bool:
     """Say whether a source means the procedural scenes: the word, where nothing has that name."""
     return path == Path(WORD) and not path.exists()
@@ -126,8 +100,8 @@ class Scenes(Source):
 
     def entries(self) -> Iterator[Entry]:
         """Draw the scenes, uint8 [side, side, 3]."""
-        for index, picture in enumerate(_pictures(self.total, self.side, seed=0)):
-            yield Entry(f"scene {index}", picture)
+        for index in range(self.total):
+            yield Entry(f"scene {index}", scene(np.random.default_rng([0, index]), self.side))
 
     def notes(self) -> tuple[str, ...]:
         """Return what they are."""

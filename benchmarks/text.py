@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -58,8 +57,13 @@ def main() -> None:
         network = model._network
         alone = Network(weights(model), len(model.info.settings["filters"]), "lm.")
         before, held = text[known - CONTEXT : known], text[known:]
-        row(f"convolutions and hashed n-grams, seed {seed}", scored(alone, held, before).mean())
-        row(f"the same and its n-gram expert, seed {seed}", scored(network, held, before).mean())
+        row(
+            f"convolutions and hashed n-grams, seed {seed}", scored(alone, held, before).nats.mean()
+        )
+        row(
+            f"the same and its n-gram expert, seed {seed}",
+            scored(network, held, before).nats.mean(),
+        )
     print("\n| one thread | tokens/s | alone | memory after 1,000 and 100,000 tokens |")
     print("|---|---:|---:|---:|")
     for preset in ("tiny", "small"):
@@ -117,7 +121,9 @@ def speed(path: str) -> str:
 
 
 def peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Return the peak memory of this process in MiB; `ru_maxrss` would be that of its parent."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from volute.data import Dataset, Sampler, split
+from volute.data.encoded import encoded, reached
 from volute.data.text import Text
 from volute.training.recipe import DataFacts, Recipe
 
@@ -29,6 +30,8 @@ class Feed(Protocol):
     """Changes whenever the data do."""
     unit: str
     """What is counted."""
+    size: str
+    """How much there is, in words."""
     lines: list[str]
     """What a person should know of the data."""
     report: str
@@ -39,7 +42,7 @@ class Feed(Protocol):
         ...
 
     def draw(self, count: int, shown: int) -> Batch:
-        """Return the next `count` pictures or bytes after `shown`, a pure function of both."""
+        """Return the next `count` pictures or symbols after `shown`, a pure function of both."""
         ...
 
     def held(self) -> Iterator[Batch]:
@@ -56,6 +59,7 @@ class PictureFeed:
         self._dataset = dataset
         self.classes, self.key = dataset.classes, dataset.key
         self.lines, self.report = dataset.report.lines(), dataset.report.text()
+        self.size = f"{len(dataset.pictures):,} pictures"
         counts = np.bincount(dataset.labels, minlength=len(dataset.classes))
         self.facts = DataFacts(
             size=dataset.size,
@@ -101,7 +105,8 @@ class TextFeed:
         self._text, self._held = data[: len(data) - held], data[len(data) - held :]
         self.key, self.classes, self._ends, self._kinds = text.key, text.kinds, text.ends, text.kind
         texts = f" in {text.texts:,} texts" if text.texts > 1 else ""
-        first = f"{len(data):,} bytes{texts}, the last {held:,} held out"
+        self.size = f"{len(data):,} bytes"
+        first = f"{self.size}{texts}, the last {held:,} held out"
         self.lines = [first, *text.notes]
         self.report = "\n".join([name, *self.lines]) + "\n"
         self.facts = DataFacts(
@@ -109,14 +114,18 @@ class TextFeed:
         )
 
     def begin(self, recipe: Recipe) -> None:
-        """Take the length of its windows from the recipe."""
+        """Take the length of its windows from the recipe, and what is learned in place of bytes."""
         self._length, self._place = recipe.settings.length, recipe.device.torch
-        self._learned = self._text[recipe.spared :]
+        self._learned, self.unit = self._text[recipe.spared :], f"{recipe.tokens.unit}s"
+        if len(recipe.tokens.pairs):
+            self._learned = encoded(self._learned, self.key, recipe.tokens)
+            if self.classes:
+                self._ends = reached(self._learned, recipe.tokens, self._ends)
 
     def draw(self, count: int, shown: int) -> Batch:
-        """Return windows int64 [B, T + 1], the last byte of each the first of the next.
+        """Return windows int64 [B, T + 1], the last symbol of each the first of the next.
 
-        And the kind of text of each byte, likewise, from 1 on; empty where all are alike.
+        And the kind of text of each symbol, likewise, from 1 on; empty where all are alike.
         """
         streams, step = count // self._length, shown // count
         text = self._learned

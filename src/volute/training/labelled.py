@@ -27,8 +27,9 @@ class LabelledFeed:
         self.classes, self.key = found.classes, found.key
         self._kept, self._held = split(found.labels, np.arange(len(found.labels)), HELD)
         counts = np.bincount(found.labels)
+        self.size = f"{len(found.texts):,} texts"
         first = (
-            f"{len(found.texts):,} texts of {len(counts)} classes, {counts.min():,} to "
+            f"{self.size} of {len(counts)} classes, {counts.min():,} to "
             f"{counts.max():,} of each, {len(self._held):,} held out"
         )
         self.lines = [first, *found.notes]

@@ -120,8 +120,8 @@ def _size_flag(config: RunConfig, feed: Feed) -> str:
 
 def _learned_from(config: RunConfig, exported: Exported, feed: Feed) -> str:
     if feed.unit != "images":
-        return f"{', '.join(exported.examples)}, {feed.facts.pictures:,} {feed.unit}"
-    pictures = f"{Path(config.source).name}, {feed.facts.pictures:,} pictures"
+        return f"{', '.join(exported.examples)}, {feed.size}"
+    pictures = f"{Path(config.source).name}, {feed.size}"
     if exported.examples:
         return f"{', '.join(exported.examples)}; painted on {pictures}"
     return pictures

@@ -6,12 +6,14 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from volute.engine.tokens import Tokens
 from volute.training.device import Device
 from volute.training.ema import Average
 from volute.training.shown import grid
@@ -84,7 +86,7 @@ class Exported:
     metrics: dict[str, float] = field(default_factory=dict)
     """Measured on held-out pictures, for the card."""
     cost: tuple[int, int] | None = None
-    """Parameters, and multiply-adds for one byte, where there are no graphs."""
+    """Parameters, and multiply-adds for one symbol, where there are no graphs."""
     tensors: dict[str, np.ndarray] = field(default_factory=dict)
     feeds: Callable[[], list[dict[str, np.ndarray]]] | None = None
     """Gives inputs of the first graph by which it can be quantised; None: it cannot be."""
@@ -123,6 +125,11 @@ class Recipe(ABC):
         self.device = device
         self.seed = seed
         self.batch: int = settings.batch
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """What a text is cut into; known when the state has been loaded."""
+        return Tokens()
 
     def prepare(self) -> None:  # noqa: B027
         """Get ready to learn.

@@ -241,15 +241,21 @@ def external(
     return tensor
 
 
-def make_lm(path: Path, width: int = 8, settings: dict[str, Any] | None = None) -> Artefact:
-    """Write a language model of random weights that likes letters."""
+def make_lm(
+    path: Path,
+    width: int = 8,
+    settings: dict[str, Any] | None = None,
+    pairs: np.ndarray | None = None,
+) -> Artefact:
+    """Write a language model of random weights that likes letters, of bytes or of byte pairs."""
     rng, taps = np.random.default_rng(0), (5, 9)
+    symbols = 256 if pairs is None else 256 + len(pairs)
     tensors = {
-        "bytes.weight": (256, width),
+        "bytes.weight": (symbols, width),
         **{f"grams.{index}.weight": (32, 4) for index in range(4)},
         "join.weight": (width, 16),
-        "logits.weight": (256, width),
-        "logits.bias": (256,),
+        "logits.weight": (symbols, width),
+        "logits.bias": (symbols,),
     }
     for index, count in enumerate(taps):
         inside = {
@@ -264,7 +270,7 @@ def make_lm(path: Path, width: int = 8, settings: dict[str, Any] | None = None) 
         tensors |= {f"layers.{index}.{name}": shape for name, shape in inside.items()}
     weights = {f"lm.{k}": rng.normal(0, 0.5, v).astype(np.float16) for k, v in tensors.items()}
     bias = weights["lm.logits.bias"]
-    bias[:32] = bias[127:] = -30
+    bias[:32] = bias[127:256] = -30
     about = Descriptor(
         kind="lm",
         channels=1,
@@ -277,6 +283,9 @@ def make_lm(path: Path, width: int = 8, settings: dict[str, Any] | None = None) 
         licence="CC0-1.0",
     )
     known = {"filters": list(taps)} if settings is None else settings
+    if pairs is not None:
+        known["bpe"] = symbols
+        weights["bpe.pairs"] = pairs
     values = {
         "format_version": 1,
         "name": path.name,

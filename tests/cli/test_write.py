@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from html import unescape
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from make_artefact import make_gan, make_lm
@@ -48,6 +50,23 @@ def test_a_score_and_its_page(command: Command, model: Path) -> None:
     told = json.loads(command("score", model, "a.txt", "--json").out)
     assert len(told["nats"]) == told["bytes"] == 20 * len(TEXT.encode())
     assert command("score", model, "a.txt", "--html", "a.html").code == 2
+
+
+def test_a_model_of_byte_pairs(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = np.array([[ord("s"), ord("o")], [ord("o"), ord("n")]], np.int32)
+    model = make_lm(tmp_path / "pairs", pairs=pairs).path
+    assert "258 tokens" in command("info", model).out
+    Path("a.txt").write_text(TEXT, encoding="utf-8")
+    pytest.importorskip("tokenizers", reason="needs the extra bpe")
+    told = json.loads(command("score", model, "a.txt", "--json").out)
+    assert len(told["nats"]) == len(told["ends"]) == told["bytes"] - 2
+    assert told["ends"][-1] == told["bytes"] == len(TEXT.encode())
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    made = command("write", model, "--prompt", "so")
+    assert made.code == 3
+    assert 'pip install "volute[bpe]"' in made.err
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"\xff\xfe\x00" * 9])

@@ -162,7 +162,7 @@ TEXT = "a→b 🌙 end. User: no"
 @pytest.mark.parametrize("stop", [(), ("User:",), ("User:", "end"), ("zzz",), ("🌙",)])
 def test_whole_characters_and_nothing_of_a_stop(stop: tuple[str, ...]) -> None:
     shown = Shown(stop)
-    pieces = [shown.add(byte) for byte in TEXT.encode()] + [shown.end()]
+    pieces = [shown.add(bytes([byte])) for byte in TEXT.encode()] + [shown.end()]
     places = [TEXT.find(one) for one in stop if one in TEXT]
     assert "".join(pieces) == TEXT[: min(places, default=len(TEXT))]
     assert all("�" not in piece for piece in pieces)
@@ -171,14 +171,14 @@ def test_whole_characters_and_nothing_of_a_stop(stop: tuple[str, ...]) -> None:
 
 def test_what_may_become_a_stop_is_held_back_and_given_at_the_end() -> None:
     shown = Shown(("END",))
-    assert [shown.add(byte) for byte in b"aENb"] == ["a", "", "", "ENb"]
-    assert [shown.add(byte) for byte in b"EN"] == ["", ""]
+    assert [shown.add(bytes([byte])) for byte in b"aENb"] == ["a", "", "", "ENb"]
+    assert [shown.add(bytes([byte])) for byte in b"EN"] == ["", ""]
     assert shown.end() == "EN"
 
 
 def test_bytes_that_are_no_characters_are_replaced() -> None:
     shown = Shown(())
-    pieces = [shown.add(byte) for byte in b"a\xffb\xe2\x86"]
+    pieces = [shown.add(bytes([byte])) for byte in b"a\xffb\xe2\x86"]
     assert "".join(pieces) + shown.end() == "a�b�"
 
 

@@ -1,29 +1,35 @@
-"""A text in which each character's colour says how little it was expected, as one HTML page."""
+"""A text in which colours say how little each character or token was expected, as one HTML page."""
 
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterator
 from html import escape
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from volute.cli.page import framed, section
 
+if TYPE_CHECKING:
+    from volute.handles import Score
+
 MOST = 200_000
 """Bytes that are shown."""
 SHADES = 8
 """Steps of surprise; the last one is 8 bits and more."""
+_STRAY = re.compile("[\udc80-\udcff]")
+"""Bytes that are no characters, as `surrogateescape` has them."""
 
 
-def heat_map(name: str, data: np.ndarray, nats: np.ndarray, model: str) -> str:
-    """Return the page of a text, uint8 [N], with the surprise of each byte in nats."""
-    bits = nats / math.log(2)
-    mean = f"{bits.mean():.3f} bits per byte" if len(bits) else "no bytes"
-    shown = _characters(data[:MOST].tobytes(), bits[:MOST])
+def heat_map(name: str, data: np.ndarray, score: Score, model: str) -> str:
+    """Return the page of a text, uint8 [N], with how surprising each of its bytes or tokens was."""
+    mean = f"{score.bits_per_byte:.3f} bits per byte" if len(data) else "no bytes"
     parts = []
-    for shade, run in groupby(shown, key=lambda pair: pair[1]):
-        text = escape("".join(character for character, _ in run))
+    for shade, run in groupby(_pieces(data[:MOST].tobytes(), score), key=lambda pair: pair[1]):
+        text = escape("".join(piece for piece, _ in run))
         colour = f"rgba(220, 70, 30, {shade / SHADES:.3f})"
         parts.append(f'<span style="background: {colour}">{text}</span>' if shade else text)
     rest = f" The first {MOST:,} bytes are shown." if len(data) > MOST else ""
@@ -32,12 +38,17 @@ def heat_map(name: str, data: np.ndarray, nats: np.ndarray, model: str) -> str:
     return framed(f"Made by volute score with {model}", "", [section(name, told, text)])
 
 
-def _characters(data: bytes, bits: np.ndarray) -> list[tuple[str, int]]:
-    """Return each character with its shade: the bits of its bytes together."""
-    text = data.decode("utf-8", "replace")
-    ends = np.cumsum([len(c.encode()) if c != "\ufffd" else 1 for c in text], dtype=np.int64)
-    sums = np.concatenate([[0.0], np.cumsum(bits)])
-    ends = np.minimum(np.concatenate([[0], ends]), len(bits))
-    each = sums[ends[1:]] - sums[ends[:-1]]
-    shades = np.minimum(np.rint(each), SHADES).astype(int)
-    return list(zip(text, shades.tolist(), strict=True))
+def _pieces(data: bytes, score: Score) -> Iterator[tuple[str, int]]:
+    """Give the least pieces that are whole characters and whole tokens, with their shades."""
+    text = data.decode("utf-8", "surrogateescape")
+    letters = np.cumsum([len(c.encode("utf-8", "surrogateescape")) for c in text], dtype=np.int64)
+    both = np.isin(letters, score.ends)
+    both[-1:] = True
+    stops, ends = np.flatnonzero(both) + 1, letters[both]
+    sums = np.concatenate([[0.0], np.cumsum(score.nats / math.log(2))])
+    bits = np.diff(sums[np.searchsorted(score.ends, ends, side="right")], prepend=0.0)
+    shades = np.minimum(np.rint(bits), SHADES).astype(int)
+    shown, first = _STRAY.sub("\ufffd", text), 0
+    for stop, shade in zip(stops.tolist(), shades.tolist(), strict=True):
+        yield shown[first:stop], shade
+        first = stop

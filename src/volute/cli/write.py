@@ -32,7 +32,7 @@ def write(
     prompt: Annotated[
         list[str] | None, typer.Option("--prompt", help="How it begins; several: several texts.")
     ] = None,
-    tokens: Annotated[int, typer.Option("--tokens", help="Bytes to write, at most.")] = 500,
+    tokens: Annotated[int, typer.Option("--tokens", help="How many to write, at most.")] = 500,
     temperature: Annotated[
         float, typer.Option("--temperature", help="0: always the likeliest.")
     ] = 0.8,
@@ -48,10 +48,11 @@ def write(
 ) -> None:
     """Continue a text.
 
-    It is written to standard output as it comes, behind the prompt. A letter of English is one
-    token, others are two to four. What it says is what texts like those it learned from say: it
-    knows no facts. From 200 tokens on it carries a mark that no reader sees and `volute verify`
-    finds, except at temperature 0, where there is no choice to put it in.
+    It is written to standard output as it comes, behind the prompt. Tokens are bytes (a letter of
+    English is one, others are two to four), or byte pairs where a model learned those. What it says
+    is what texts like those it learned from say: it knows no facts. From 200 tokens on it carries a
+    mark that no reader sees and `volute verify` finds, except at temperature 0, where there is no
+    choice to put it in.
 
     \b
     Examples:
@@ -120,10 +121,13 @@ def score(
         choose(html, "", overwrite)
     found = handle.score(data)
     if html is not None:
-        write_text(html, heat_map(file.name, data, found.nats, handle.info.name))
+        write_text(html, heat_map(file.name, data, found, handle.info.name))
     if as_json:
         values = {"bits_per_byte": found.bits_per_byte, "bytes": len(data)}
-        typer.echo(json.dumps(values | {"nats": found.nats.tolist()}))
+        values |= {"nats": found.nats.tolist()}
+        if handle.info.settings.get("bpe"):
+            values["ends"] = found.ends.tolist()
+        typer.echo(json.dumps(values))
         return
     typer.echo(f"{found.bits_per_byte:.4f} bits per byte of {len(data):,} bytes")
 

@@ -138,12 +138,16 @@ def facts(config: ArtefactConfig) -> dict[str, str]:
     pixels = about.size * about.size
     work = f"{about.macs_per_pixel * pixels / 1e6:,.1f} million a picture" if pixels else ""
     if about.kind == "lm":
-        return {
+        tokens = config.settings.get("bpe")
+        unit = "token" if tokens else "byte"
+        rows = {
             "kind": about.kind,
             "parameters": f"{about.parameters:,}",
-            "multiply-adds": f"{about.macs_per_pixel:,.0f} a byte",
-            "reach": f"{about.radius} bytes",
+            "multiply-adds": f"{about.macs_per_pixel:,.0f} a {unit}",
+            "reach": f"{about.radius} {unit}s",
         }
+        known = {"vocabulary": f"{tokens:,} tokens"} if tokens and isinstance(tokens, int) else {}
+        return rows | known
     if config.of_texts:
         return {
             "kind": f"{about.kind}, of texts",

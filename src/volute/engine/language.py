@@ -1,7 +1,8 @@
-"""A causal convolutional language model in NumPy: the same whether bytes come singly or together.
+"""A causal convolutional language model in NumPy: the same whether symbols come singly or together.
 
-It remembers what its filters reach back to and nothing else, so that its memory and the time for a
-byte are constant. `volute.nets.language` is the same network in torch, to learn with.
+Symbols are bytes, or tokens of several (`volute.engine.tokens`). It remembers what its filters
+reach back to and nothing else, so that its memory and the time for a symbol are constant.
+`volute.nets.language` is the same network in torch, to learn with.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import numpy as np
 
 from volute.engine.counts import Counts
 from volute.engine.memory import Memory, Ring
+from volute.engine.tokens import Tokens
 
-BYTES = 256
 LOCAL = 4
 """Taps of the short filter at the entrance of each layer."""
 SHORTEST, LONGEST = 2, 5
@@ -35,7 +36,7 @@ class _Layer:
     local: np.ndarray
     """[LOCAL, 3D]."""
     filter: np.ndarray
-    """[K, D], that of the present byte with the skip in it."""
+    """[K, D], that of the present symbol with the skip in it."""
     outward: np.ndarray
     widen: np.ndarray
     narrow: np.ndarray
@@ -49,6 +50,7 @@ class Network:
         layers: how many layers it has.
         prefix: of the names.
         counts: an n-gram model whose predictions are mixed with those of the network.
+        tokens: what its symbols stand for, of which it has V; None: the 256 bytes.
     """
 
     def __init__(
@@ -57,8 +59,9 @@ class Network:
         layers: int,
         prefix: str = "",
         counts: Counts | None = None,
+        tokens: Tokens | None = None,
     ) -> None:
-        self.counts = counts
+        self.counts, self.tokens = counts, tokens or Tokens()
         self._recent = max(LONGEST - 1, counts.context if counts else 0)
 
         def wide(name: str) -> np.ndarray:
@@ -97,32 +100,32 @@ class Network:
 
     @property
     def reach(self) -> int:
-        """Bytes before the present one that decide what comes next."""
+        """Symbols before the present one that decide what comes next."""
         return self._recent + sum(len(one.filter) + LOCAL - 2 for one in self._layers)
 
     def blank(self, streams: int = 1) -> Memory:
         """Return the memory of streams that have seen nothing."""
         local = [Ring(streams, LOCAL, one.local.shape[1]) for one in self._layers]
         long = [Ring(streams, *one.filter.shape) for one in self._layers]
-        recent, kind = np.zeros((streams, self._recent), np.uint8), np.zeros(streams, np.int64)
-        return Memory(recent, kind, local, long)
+        recent = np.zeros((streams, self._recent), self.tokens.dtype)
+        return Memory(recent, np.zeros(streams, np.int64), local, long)
 
     def read(self, text_BT: np.ndarray, memory: Memory) -> np.ndarray:
-        """Return the logits of the byte after each, float32 [B, T, 256]; `memory` is brought on.
+        """Return the logits of the symbol after each, float32 [B, T, V]; `memory` is brought on.
 
         With counts, logarithms of probabilities.
 
         Args:
-            text_BT: uint8, at least one byte.
+            text_BT: of `tokens.dtype`, at least one symbol.
             memory: of as many streams.
         """
         seen = np.concatenate([memory.recent, text_BT], 1)
         memory.recent = seen[:, -self._recent :]
         if text_BT.shape == (1, 1):
-            bytes_seen = seen[0].tolist()
-            logits = self._single(bytes_seen, memory)
+            last = seen[0].tolist()
+            logits = self._single(last, memory)
             if self.counts:
-                logits = self.counts.mixed_single(logits, bytes_seen)
+                logits = self.counts.mixed_single(logits, last)
             return logits[None, None]
         count = text_BT.shape[1]
         x = self._bytes[text_BT]
@@ -148,7 +151,7 @@ class Network:
         return found if self._parts is None else found @ self._parts[index]
 
     def _single(self, seen: list[int], memory: Memory) -> np.ndarray:
-        """Do the same for one byte of one stream, the last of `seen`: [256], in few operations."""
+        """Do the same for one symbol of one stream, the last of `seen`: [V], in few operations."""
         x = self._bytes[seen[-1]].copy()
         if self._kinds is not None:
             x += self._kinds[memory.kind[0]]
@@ -183,9 +186,9 @@ class Network:
 
 
 def rows_of(text_BT: np.ndarray, length: int, rows: int) -> np.ndarray:
-    """Return a row for the n-gram that ends at each byte: int64 [B, T] under `rows`.
+    """Return a row for the n-gram that ends at each symbol: int64 [B, T] under `rows`.
 
-    Before the first byte zeros are thought.
+    Before the first one zeros are thought.
     """
     text = text_BT.astype(np.uint32) + np.uint32(1)
     made = np.zeros_like(text)
@@ -205,8 +208,8 @@ def rows_of(text_BT: np.ndarray, length: int, rows: int) -> np.ndarray:
 def row_of(seen: Sequence[int], length: int, rows: int) -> int:
     """Return the row of the n-gram that ends `seen`, as `rows_of` does."""
     made, factor = 0, 1
-    for byte in reversed(seen[-length:]):
-        made += (byte + 1) * factor
+    for symbol in reversed(seen[-length:]):
+        made += (symbol + 1) * factor
         factor = factor * int(TURN) & WORD
     made &= WORD
     made ^= made >> 15

@@ -60,7 +60,7 @@ class Memory:
     """All that a model remembers of the streams that it reads."""
 
     recent: np.ndarray
-    """uint8 [B, R]: their last bytes."""
+    """uint8 or uint16 [B, R]: their last symbols."""
     kind: np.ndarray
     """int64 [B]: what kind of text each is; 0: any."""
     local: list[Ring]

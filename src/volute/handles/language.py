@@ -1,4 +1,4 @@
-"""`LanguageModel`: the handle of an `lm` artefact. Bytes in, bytes out, shown as UTF-8."""
+"""`LanguageModel`: the handle of an `lm` artefact. Texts or bytes in, bytes out, shown as UTF-8."""
 
 from __future__ import annotations
 
@@ -16,19 +16,22 @@ from safetensors.numpy import load_file, save_file
 
 from volute.engine.artefact import Artefact
 from volute.engine.counts import Counts
-from volute.engine.language import BYTES, Network, log_softmax
+from volute.engine.language import Network, log_softmax
 from volute.engine.memory import Memory, joined
+from volute.engine.tokens import BYTES, Tokens
 from volute.errors import DataError, UsageError, VoluteError
 from volute.handles.handle import Handle
 from volute.handles.writing import Sampling, Shown
 from volute.paths import atomic_file
 
 CHUNK = 2048
-"""Bytes that are read at once."""
+"""Bytes that are read at once; of more kinds of symbols, accordingly fewer."""
 START = b"\n"
 """Stands for a prompt that is empty."""
 COUNTS = "counts."
 """Before the names of the n-gram model's tensors."""
+PAIRS = "bpe.pairs"
+"""The tensor of the pairs that make up tokens."""
 Prompt = str | bytes
 
 
@@ -37,12 +40,14 @@ class Score:
     """How well a model predicts a text."""
 
     nats: np.ndarray
-    """float64 [N]: -ln of the probability of each byte after those before it."""
+    """float64 [T]: -ln of the probability of each byte, or token, after those before it."""
+    ends: np.ndarray
+    """int64 [T]: how many bytes of the text end with each."""
 
     @property
     def bits_per_byte(self) -> float:
         """Mean surprise; 8 is none the wiser."""
-        return float(self.nats.mean() / math.log(2)) if len(self.nats) else 0.0
+        return float(self.nats.sum() / (self.ends[-1] * math.log(2))) if len(self.nats) else 0.0
 
 
 class LanguageModel(Handle):
@@ -63,7 +68,20 @@ class LanguageModel(Handle):
         layers = len(self.info.settings["filters"])
         names = Network.names(layers, kinds=bool(self.labels))
         weights = self._artefact.tensors([f"lm.{name}" for name in names])
-        return Network(weights, layers, "lm.", self._counts())
+        tokens = self._tokens(len(weights["lm.bytes.weight"]))
+        return Network(weights, layers, "lm.", self._counts(), tokens)
+
+    def _tokens(self, count: int) -> Tokens:
+        if not self.info.settings.get("bpe"):
+            return Tokens()
+        try:
+            tokens = Tokens(self._artefact.tensors([PAIRS])[PAIRS])
+            if len(tokens) != count:
+                raise ValueError(f"the network has {count} symbols, not {len(tokens)}")
+        except ValueError as error:
+            what = f"cannot use {self._artefact.path}: {error}"
+            raise VoluteError(what, "The model is damaged. Export it anew.") from error
+        return tokens
 
     def _counts(self) -> Counts | None:
         if self.labels or not self.info.settings.get("expert"):
@@ -93,8 +111,9 @@ class LanguageModel(Handle):
 
         Args:
             prompt: how it begins; several are continued side by side.
-            tokens: bytes to write, at most: a letter of English is one. From 200 on the text is
-                marked, unless `unmarked` or at temperature 0; `volute.verify` finds the mark.
+            tokens: how many to write, at most: bytes, of which a letter of English is one, or
+                byte pairs, if it learned them. From 200 on the text is marked, unless `unmarked`
+                or at temperature 0; `volute.verify` finds the mark.
             label: one of `labels`, for a text of that kind.
             **sampling: temperature, top_p, min_p, stop, seed, unmarked and key, as of `Sampling`.
 
@@ -103,6 +122,7 @@ class LanguageModel(Handle):
 
         Raises:
             UsageError: for settings out of range.
+            MissingExtraError: if it learned byte pairs, and `tokenizers` is not installed.
         """
         if isinstance(prompt, str | bytes):
             return "".join(self.stream(prompt, tokens=tokens, label=label, **sampling))
@@ -139,19 +159,21 @@ class LanguageModel(Handle):
             memory.fill(tensors)
             if not 0 <= memory.kind[0] <= len(self.labels):
                 raise ValueError("kind")
+            if logits.shape != (len(self._network.tokens),):
+                raise ValueError("logits")
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             what = f"{path} is no draft of {self.info.name}"
             raise DataError(what, "Save one with draft.save(path).") from error
         return Draft(self._network, memory, logits, dict.fromkeys(used))
 
     def score(self, text: Prompt | np.ndarray) -> Score:
-        """Return how surprising each byte is to the model, after those before it.
+        """Return how surprising each byte, or token, is to the model, after those before it.
 
         Args:
             text: a text, or its bytes as uint8 [N], which may be mapped from disk.
         """
         data = np.frombuffer(_bytes(text), np.uint8) if isinstance(text, str | bytes) else text
-        return Score(scored(self._network, data, np.frombuffer(START, np.uint8)))
+        return scored(self._network, data, np.frombuffer(START, np.uint8))
 
 
 class Draft:
@@ -172,14 +194,13 @@ class Draft:
         """Return a text that begins with a prompt, of a kind from 1 on, or 0: of any."""
         memory = network.blank()
         memory.kind[:] = kind
-        return cls(network, memory, np.zeros(BYTES, np.float32)).read(_bytes(prompt) or START)
+        nothing = np.zeros(len(network.tokens), np.float32)
+        return cls(network, memory, nothing).read(_bytes(prompt) or START)
 
     def read(self, text: Prompt) -> Draft:
         """Append a text of your own; return the draft."""
-        data = np.frombuffer(_bytes(text), np.uint8)[None]
-        for first in range(0, data.shape[1], CHUNK):
-            part = data[:, first : first + CHUNK]
-            self._logits = self._network.read(part, self._memory)[0, -1]
+        for part in _chunks(self._network, np.frombuffer(_bytes(text), np.uint8)):
+            self._logits = self._network.read(part[None], self._memory)[0, -1]
         return self
 
     def stream(self, *, tokens: int = 200, **sampling: object) -> Iterator[str]:
@@ -210,23 +231,26 @@ class Draft:
         logits = np.stack([draft._logits for draft in drafts])
         draws = [how.draws(number) for number in range(len(drafts))]
         shown = [Shown(how.stop) for _ in drafts]
-        marks = [how.mark(tokens, draft._used.copy()) for draft in drafts]
+        symbols = network.tokens
+        marks = [how.mark(tokens, draft._used.copy(), symbols) for draft in drafts]
         texts: list[list[str]] = [[] for _ in drafts]
         for _ in range(tokens):
             chosen = [how.choose(*of) for of in zip(logits, draws, marks, strict=True)]
-            for byte, text, screen in zip(chosen, texts, shown, strict=True):
-                text.append(screen.add(byte))
+            for symbol, text, screen in zip(chosen, texts, shown, strict=True):
+                text.append(screen.add(symbols.bytes[symbol]))
             if all(screen.stopped for screen in shown):
                 break
-            logits = network.read(np.array(chosen, np.uint8)[:, None], memory)[:, 0]
+            logits = network.read(np.array(chosen, symbols.dtype)[:, None], memory)[:, 0]
         return ["".join(text) + screen.end() for text, screen in zip(texts, shown, strict=True)]
 
     def _stream(self, tokens: int, how: Sampling) -> Iterator[str]:
-        draw, shown, mark = how.draws(0), Shown(how.stop), how.mark(tokens, self._used)
+        symbols, draw, shown = self._network.tokens, how.draws(0), Shown(how.stop)
+        mark = how.mark(tokens, self._used, symbols)
         for _ in range(tokens):
-            byte = how.choose(self._logits, draw, mark)
-            text = shown.add(byte)
-            self._logits = self._network.read(np.array([[byte]], np.uint8), self._memory)[0, 0]
+            symbol = how.choose(self._logits, draw, mark)
+            text = shown.add(symbols.bytes[symbol])
+            one = np.array([[symbol]], symbols.dtype)
+            self._logits = self._network.read(one, self._memory)[0, 0]
             if text:
                 yield text
             if shown.stopped:
@@ -235,23 +259,32 @@ class Draft:
             yield rest
 
 
-def scored(network: Network, text: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """Return -ln of the probability of each byte of a text, float64 [N].
+def scored(network: Network, text: np.ndarray, before: np.ndarray) -> Score:
+    """Return how well a network predicts a text.
 
     Args:
         network: what predicts.
         text: uint8 [N].
         before: uint8, at least one: what stands before it.
     """
-    memory, nats = network.blank(), np.zeros(len(text))
-    logits = network.read(before[None], memory)[0, -1:]
-    for first in range(0, len(text), CHUNK):
-        part = text[first : first + CHUNK]
+    memory, tokens = network.blank(), network.tokens
+    logits = network.read(tokens.encode(before)[None], memory)[0, -1:]
+    nats, sizes = [np.zeros(0)], [np.zeros(0, np.int64)]
+    for part in _chunks(network, text):
         ahead = network.read(part[None], memory)[0]
         likely = log_softmax(np.concatenate([logits, ahead[:-1]]))
-        nats[first : first + len(part)] = -likely[np.arange(len(part)), part]
+        nats.append(-likely[np.arange(len(part)), part])
+        sizes.append(tokens.lengths[part])
         logits = ahead[-1:]
-    return nats
+    return Score(np.concatenate(nats), np.concatenate(sizes).cumsum())
+
+
+def _chunks(network: Network, text: np.ndarray) -> Iterator[np.ndarray]:
+    """Give the symbols of a text, as many at a time as the network reads."""
+    count = max(1, CHUNK * BYTES // len(network.tokens))
+    for part in network.tokens.parts(text):
+        for first in range(0, len(part), count):
+            yield part[first : first + count]
 
 
 def _bytes(text: Prompt) -> bytes:
@@ -260,4 +293,4 @@ def _bytes(text: Prompt) -> bytes:
 
 def _check_tokens(tokens: int) -> None:
     if not (isinstance(tokens, int) and tokens > 0):
-        raise UsageError(f"tokens = {json.dumps(tokens, default=str)} is no number of bytes")
+        raise UsageError(f"tokens = {json.dumps(tokens, default=str)} is no number of tokens")

@@ -1,4 +1,4 @@
-"""How the next byte is chosen, and how bytes become characters on a screen."""
+"""How the next symbol is chosen, and how bytes become characters on a screen."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import numpy as np
 from pydantic import BeforeValidator, Field
 
 from volute.config import Config
+from volute.engine.tokens import Tokens
+from volute.handles.spelling import Spelling, drawn
 from volute.provenance.text_mark import Mark
 
 MARKED = 200
-"""Bytes asked for from which on a text is marked."""
+"""Symbols (bytes, or tokens of several) asked for from which on a text is marked."""
 
 
 def _several(given: object) -> object:
@@ -23,11 +25,11 @@ class Sampling(Config):
     """Settings of writing."""
 
     temperature: float = Field(0.8, ge=0, allow_inf_nan=False)
-    """1 is as likely as the model says; lower is safer; 0 always takes the likeliest byte."""
+    """1 is as likely as the model says; lower is safer; 0 always takes the likeliest symbol."""
     top_p: float = Field(1.0, gt=0, le=1)
-    """Only the likeliest bytes count that together have this probability."""
+    """Only the likeliest symbols count that together have this probability."""
     min_p: float = Field(0.02, ge=0, lt=1)
-    """Only bytes count that have this share of the probability of the likeliest one."""
+    """Only symbols count that have this share of the probability of the likeliest one."""
     stop: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
     """Texts before which the writing ends."""
     seed: int | None = Field(None, ge=0)
@@ -38,21 +40,24 @@ class Sampling(Config):
     """Of the mark; without it, the public one."""
 
     def marks(self, tokens: int) -> bool:
-        """Return whether a text is marked for which so many bytes are asked."""
+        """Return whether a text is marked for which so many symbols are asked."""
         return tokens >= MARKED and not self.unmarked and self.temperature > 0
 
-    def mark(self, tokens: int, used: dict[int, None]) -> Mark | None:
-        """Return what marks a text; `used` are its contexts that were used before."""
-        return Mark(self.key, used) if self.marks(tokens) else None
+    def mark(self, count: int, used: dict[int, None], tokens: Tokens) -> Mark | Spelling | None:
+        """Return what marks a text of so many symbols; `used` are contexts that it used before."""
+        if not self.marks(count):
+            return None
+        mark = Mark(self.key, used)
+        return Spelling(tokens.trie, mark) if len(tokens.pairs) else mark
 
     def draws(self, number: int) -> np.random.Generator:
         """Return the source of chance for one of several texts."""
         return np.random.default_rng(None if self.seed is None else (self.seed, number))
 
     def choose(
-        self, logits: np.ndarray, draws: np.random.Generator, mark: Mark | None = None
+        self, logits: np.ndarray, draws: np.random.Generator, mark: Mark | Spelling | None = None
     ) -> int:
-        """Return a byte by its logits [256], marked."""
+        """Return a symbol by its logits [V], marked."""
         if self.temperature == 0:
             return int(logits.argmax())
         likely = np.exp((logits.astype(np.float64) - logits.max()) / self.temperature)
@@ -61,11 +66,12 @@ class Sampling(Config):
             order = np.argsort(-likely, kind="stable")
             before = np.cumsum(likely[order]) - likely[order]
             likely[order[before >= self.top_p * likely.sum()]] = 0
-        up_to = (likely if mark is None else mark.weigh(likely)).cumsum()
-        byte = int(np.searchsorted(up_to, draws.random() * up_to[-1], side="right"))
+        if isinstance(mark, Spelling):
+            return mark.draw(likely, draws)
+        symbol = drawn(likely if mark is None else mark.weigh(likely), draws)
         if mark is not None:
-            mark.add(byte)
-        return byte
+            mark.add(symbol)
+        return symbol
 
 
 class Shown:
@@ -81,9 +87,9 @@ class Shown:
         self._held = ""
         self.stopped = False
 
-    def add(self, byte: int) -> str:
-        """Take a byte; return the characters that are certain now."""
-        return "" if self.stopped else self._certain(self._decoder.decode(bytes([byte])))
+    def add(self, data: bytes) -> str:
+        """Take bytes; return the characters that are certain now."""
+        return "" if self.stopped else self._certain(self._decoder.decode(data))
 
     def end(self) -> str:
         """Return what was held back, when there are no more bytes."""

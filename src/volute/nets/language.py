@@ -1,9 +1,10 @@
-"""The causal convolutional language model: bytes in, the next byte's logits out.
+"""The causal convolutional language model: symbols in, the next one's logits out.
 
 Each layer gates a causal filter of what is gated before it, after Poli et al. 2023, "Hyena
 hierarchy" (arXiv:2302.10866), with explicit filters: short ones, and long ones whose taps decay
 (Ku et al. 2025, "Systems and algorithms for convolutional multi-hybrid language models",
-arXiv:2503.01868). Beside the bytes it sees the n-grams that end at each, by hashed embeddings.
+arXiv:2503.01868). Beside the symbols (bytes, or tokens of several) it sees the n-grams that end at
+each, by hashed embeddings.
 `volute.engine.language` is the same network in NumPy.
 """
 
@@ -17,7 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from volute.engine.language import BYTES, FEED, LOCAL, LONGEST, SHORTEST, rows_of
+from volute.engine.language import FEED, LOCAL, LONGEST, SHORTEST, rows_of
+from volute.engine.tokens import BYTES
 
 TINY = 1e-6
 SLOWEST, FASTEST = 0.1, 100.0
@@ -26,16 +28,16 @@ SLOWEST, FASTEST = 0.1, 100.0
 
 @dataclass(frozen=True)
 class Past:
-    """What a network remembers of the bytes before: of each stream, detached."""
+    """What a network remembers of the symbols before: of each stream, detached."""
 
     recent: torch.Tensor
-    """int64 [B, LONGEST - 1]: the last bytes."""
+    """int64 [B, LONGEST - 1]: the last ones."""
     layers: list[tuple[torch.Tensor, torch.Tensor]]
     """For each layer what its local [B, LOCAL - 1, 3D] and its filter [B, K - 1, D] saw last."""
 
 
 class Mixer(nn.Module):
-    """One layer: a gated filter over time, then a feed-forward network on each byte.
+    """One layer: a gated filter over time, then a feed-forward network on each symbol.
 
     Args:
         width: D.
@@ -81,11 +83,12 @@ class ConvLm(nn.Module):
 
     Args:
         width: channels.
-        filters: length of each layer's filter in bytes.
+        filters: length of each layer's filter in symbols.
         rows: of the table of each n-gram length, from 2 on.
         part: channels of an n-gram's embedding.
         kinds: how many kinds of texts are told apart; 0: none.
         dropout: of the n-grams' embeddings, while learning.
+        symbols: V, how many there are.
     """
 
     def __init__(
@@ -96,16 +99,17 @@ class ConvLm(nn.Module):
         part: int,
         kinds: int = 0,
         dropout: float = 0.0,
+        symbols: int = BYTES,
     ) -> None:
         super().__init__()
         self.width, self.filters = width, filters
-        self.bytes = nn.Embedding(BYTES, width)
+        self.bytes = nn.Embedding(symbols, width)
         self.grams = nn.ModuleList([nn.Embedding(count, part) for count in rows])
         self.join = nn.Linear(part * len(rows), width, bias=False)
         self.kinds = nn.Embedding(kinds + 1, width) if kinds else None
         self.dropout = dropout
         self.layers = nn.ModuleList([Mixer(width, taps) for taps in filters])
-        self.logits = nn.Linear(width, BYTES)
+        self.logits = nn.Linear(width, symbols)
         with torch.no_grad():
             for table in self.tables():
                 table.weight.normal_(std=0.5)
@@ -115,7 +119,7 @@ class ConvLm(nn.Module):
                 self.kinds.weight.zero_()
 
     def tables(self) -> list[nn.Embedding]:
-        """Return the embeddings of bytes and of n-grams."""
+        """Return the embeddings of symbols and of n-grams."""
         return [self.bytes, *(cast(nn.Embedding, table) for table in self.grams)]
 
     def blank(self, streams: int) -> Past:
@@ -134,12 +138,12 @@ class ConvLm(nn.Module):
     def forward(
         self, text_BT: torch.Tensor, past: Past, kind_BT: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, Past]:
-        """Return the logits [B, T, 256] of the byte after each of `text_BT`, and the new past.
+        """Return the logits [B, T, V] of the symbol after each of `text_BT`, and the new past.
 
         Args:
             text_BT: int64.
             past: of as many streams.
-            kind_BT: int64, of which kind of text the next byte is, from 1 on; 0, or none: any.
+            kind_BT: int64, of which kind of text the next one is, from 1 on; 0, or none: any.
         """
         seen = torch.cat([past.recent, text_BT], 1)
         parts = [
@@ -179,5 +183,5 @@ def spectral(x_BTC: torch.Tensor, taps_KC: torch.Tensor) -> torch.Tensor:
 
 
 def hashed(text_BT: torch.Tensor, length: int, rows: int) -> torch.Tensor:
-    """Return the row of the n-gram that ends at each byte, as `engine.language.rows_of` does."""
+    """Return the row of the n-gram that ends at each symbol, as `engine.language.rows_of` does."""
     return torch.from_numpy(rows_of(text_BT.cpu().numpy(), length, rows)).to(text_BT.device)

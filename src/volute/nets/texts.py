@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from volute.engine.language import BYTES
 from volute.engine.texts import EDGE, WIDTHS, Read, Tables, share
+from volute.engine.tokens import BYTES
 
 SPREAD = 0.1
 """Deviation of the embeddings before they have learned."""

@@ -18,6 +18,7 @@ from volute.recipes import (
     extractor,
     gan,
     lm,
+    lm_settings,
     style,
     style_settings,
     upscale,
@@ -48,7 +49,9 @@ KINDS = {
     "classify": Kind(classify.ClassifySettings, classify.PRESETS, classify.ClassifyRecipe),
     "extractor": Kind(extractor.ExtractorSettings, extractor.PRESETS, extractor.ExtractorRecipe),
     "upscale": Kind(upscale.UpscaleSettings, upscale.PRESETS, upscale.UpscaleRecipe, tile=192),
-    "lm": Kind(lm.LmSettings, lm.PRESETS, lm.LmRecipe, examples="texts", text=True),
+    "lm": Kind(
+        lm_settings.LmSettings, lm_settings.PRESETS, lm.LmRecipe, examples="texts", text=True
+    ),
     "style": Kind(
         style_settings.StyleSettings, style_settings.PRESETS, style.StyleRecipe, 256, "styles"
     ),

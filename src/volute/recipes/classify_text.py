@@ -248,12 +248,15 @@ def _embeddings(start: str) -> dict[str, torch.Tensor]:
     """Return the embeddings of a language model.
 
     Raises:
-        UsageError: if it is no language model.
+        UsageError: if it is no language model, or one of byte pairs.
     """
     artefact = open_artefact(resolve(start))
     kind = artefact.config.descriptor.kind
     if kind != "lm":
         raise UsageError(f"{artefact.config.name} is a {kind}, not a language model")
+    if artefact.config.settings.get("bpe"):
+        what = f"{artefact.config.name} reads byte pairs, and classifiers read bytes"
+        raise UsageError(what, "Start from a model that was trained without bpe.")
     names = ["bytes.weight", "join.weight", *(f"grams.{index}.weight" for index in range(4))]
     tensors = artefact.tensors([f"lm.{name}" for name in names])
     return {

@@ -3,30 +3,31 @@
     volute train lm shakespeare.txt --time 10m
 
 It learns windows of parallel streams, each with the exact past of the window before, and is
-measured on the end of the text, streamed byte by byte, beside what an n-gram model says of it.
+measured on the end of the text, streamed, beside what an n-gram model says of it. With
+`-s bpe=1024` its symbols are not bytes, but so many tokens of one or several.
 """
 
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import Field, field_validator
 from torch import nn
 
-from volute.config import Config
 from volute.engine.counts import PARTS, Counts, fitted
 from volute.engine.language import Network
+from volute.engine.tokens import BYTES, Tokens, learned
 from volute.errors import UsageError
-from volute.handles.language import COUNTS, START, Draft, scored
+from volute.handles.language import COUNTS, PAIRS, START, Draft, scored
 from volute.measure.copied import copied
 from volute.measure.ngram import KneserNey
 from volute.nets.language import ConvLm, Past
-from volute.recipes.files import Teacher
+from volute.recipes.lm_settings import LmSettings
 from volute.training.device import Device
 from volute.training.ema import Average
 from volute.training.optimiser import adamw, set_rate
@@ -44,62 +45,9 @@ SPARED, MOST_SPARED = 0.02, 1 << 18
 """Share of the text, at its beginning, to which the expert's share is fitted, and how many bytes at
 most. Not at its end: what is held out is often of one story with that."""
 WRITTEN = 400
-"""Bytes of a sample."""
+"""Bytes or tokens of a sample."""
 LOOKED_AT = 20_000
 """Bytes that are written to see what is copied."""
-
-
-class LmSettings(Config):
-    """What can be set with `-s`; the presets are rows of `PRESETS`."""
-
-    texts: tuple[Teacher, ...] = ()
-    """Files and folders, or `-`."""
-    width: int = Field(128, ge=8, le=2048)
-    filters: tuple[int, ...] = (7, 64, 7, 64, 7, 64)
-    """Length in bytes of each layer's filter."""
-    rows: tuple[int, int, int, int] = (4096, 8192, 16384, 16384)
-    """Of the tables of n-grams of 2, 3, 4 and 5 bytes."""
-    part: int = Field(24, ge=1, le=512)
-    """Channels of an n-gram's embedding."""
-    expert: int = Field(6, ge=0, le=8)
-    """Order of an n-gram model whose predictions are mixed in; 0: none, as where texts have labels,
-    of which it knows nothing."""
-    grams: int = Field(200_000, ge=0)
-    """n-grams that it keeps, at most about: each takes seven bytes."""
-    dropout: float = Field(0.4, ge=0, lt=1)
-    """Of the n-grams' embeddings."""
-    batch: int = Field(8, ge=1, le=4096)
-    """Streams."""
-    length: int = Field(256, ge=8, le=1 << 16)
-    """Bytes of a window."""
-    lr: float = Field(3e-3, gt=0)
-    lr_end: float = Field(0.01, gt=0, le=1)
-    warmup: float = Field(0.02, gt=0, lt=1)
-    """Share of the budget over which the learning rate rises."""
-    weight_decay: float = Field(0.1, ge=0)
-    ema_kimg: float = Field(100.0, gt=0)
-    """Half-life of the average, in thousands of bytes."""
-
-    @field_validator("filters")
-    @classmethod
-    def _some(cls, given: tuple[int, ...]) -> tuple[int, ...]:
-        if not given or not all(2 <= taps <= 4096 for taps in given):
-            raise ValueError("filters are of 2 to 4096 bytes, one for each layer")
-        return given
-
-
-PRESETS: dict[str, dict[str, object]] = {
-    "tiny": {
-        "width": 64,
-        "filters": (7, 64, 7, 64),
-        "rows": (1024, 4096, 8192, 8192),
-        "part": 16,
-        "grams": 100_000,
-    },
-    "small": {},
-    "base": {"width": 192, "filters": (7, 64) * 4, "rows": (8192, 1 << 15, 1 << 16, 1 << 16)},
-    "large": {"width": 512, "filters": (7, 128) * 6, "rows": (1 << 16,) * 4, "part": 64},
-}
 
 
 class Carried(nn.Module):
@@ -127,6 +75,19 @@ class Carried(nn.Module):
                 a.copy_(b)
 
 
+class Pairs(nn.Module):
+    """What tokens are made of, as a part of the state: a run goes on with those it began with.
+
+    Args:
+        count: how many pairs there are.
+    """
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.pairs: torch.Tensor
+        self.register_buffer("pairs", torch.zeros(count, 2, dtype=torch.int32))
+
+
 class LmRecipe(Recipe):
     """The network and its step; see `volute.training.recipe.Recipe`."""
 
@@ -143,10 +104,13 @@ class LmRecipe(Recipe):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             sizes = settings.width, settings.filters, settings.rows, settings.part
-            net = ConvLm(*sizes, facts.classes, settings.dropout)
+            symbols = settings.bpe or BYTES
+            net = ConvLm(*sizes, facts.classes, settings.dropout, symbols)
         self.net = device.place(net)
         self.carried = device.place(Carried(self.net.blank(settings.batch)))
         self.modules = {"lm": self.net, "carried": self.carried}
+        if settings.bpe:
+            self.modules["bpe"] = self._pairs = Pairs(settings.bpe - BYTES)
         self.averages = {"lm": Average(self.net, settings.ema_kimg * 1000)}
         self.optimisers = {
             "lm": adamw(self.net.parameters(), settings.lr, settings.weight_decay, 0.99)
@@ -156,11 +120,18 @@ class LmRecipe(Recipe):
         if self.expert:
             self.spared = min(int(SPARED * len(facts.text)), MOST_SPARED)
 
+    @cached_property
+    def tokens(self) -> Tokens:
+        """What the text is cut into; known when the state has been loaded."""
+        return Tokens(self._pairs.pairs.numpy()) if self.settings.bpe else Tokens()
+
     def prepare(self) -> None:
-        """Measure what counting alone says of the text that is held out."""
+        """Learn byte pairs, and measure what counting alone says of the text that is held out."""
         text, held = self.facts.text, self.facts.held_text
         assert text is not None
         assert held is not None
+        if self.settings.bpe:
+            self._pairs.pairs.copy_(torch.from_numpy(learned(text, self.settings.bpe)))
         counted = KneserNey(np.asarray(text[-COUNTED:]), ORDER)
         whole = np.concatenate([text[-ORDER:], held])
         start = len(whole) - len(held)
@@ -169,7 +140,7 @@ class LmRecipe(Recipe):
     def step(
         self, pictures: torch.Tensor, labels: torch.Tensor, progress: float, shown: int
     ) -> dict[str, float]:
-        """Take one step on windows int64 [B, T + 1], and of what kind each byte's text is."""
+        """Take one step on windows int64 [B, T + 1], and of what kind each symbol's text is."""
         settings, optimiser = self.settings, self.optimisers["lm"]
         set_rate(optimiser, settings.lr, progress, settings.lr_end, settings.warmup)
         rng = seeded(torch.device("cpu"), self.seed, shown)
@@ -186,7 +157,8 @@ class LmRecipe(Recipe):
         optimiser.step()
         self.carried.keep(past)
         self.averages["lm"].update(self.net, self.batch, shown + self.batch)
-        return {"loss": loss.item(), "bits": loss.item() / math.log(2)}
+        size = self.tokens.lengths[pictures[:, 1:].cpu().numpy()].mean()
+        return {"loss": loss.item(), "bits": loss.item() / (math.log(2) * float(size))}
 
     def show(self, draw: Draw) -> str:
         """Write a text."""
@@ -198,25 +170,32 @@ class LmRecipe(Recipe):
 
     def _measured(self, network: Network, held: Held) -> dict[str, float]:
         ((text, before),) = held()
-        nats = scored(network, text.numpy(), before.numpy())
-        found = {"bits_per_byte": float(nats.mean() / math.log(2))}
+        score = scored(network, text.numpy(), before.numpy())
+        found = {"bits_per_byte": score.bits_per_byte}
+        if self.settings.bpe:
+            found["bytes_per_token"] = len(text) / len(score.nats)
         return found | ({"ngram_bits_per_byte": self.ngram_bits} if self.ngram_bits else {})
 
     def export(self, draw: Draw, held: Held) -> Exported:
         """Give the averaged network, in half precision, its expert, and what they copy."""
         net = cast(ConvLm, portable(self.averages["lm"].network)).half()
         tensors = {f"lm.{name}": value.numpy() for name, value in net.state_dict().items()}
-        alone = Network(tensors, len(self.settings.filters), "lm.")
+        alone = self._used(tensors, "lm.")
         metrics = self._measured(alone, held) | {"parity": self._parity(alone, net.float())}
         network = alone
         if self.expert:
             counts = self._expert(alone)
             tensors |= {COUNTS + name: tensor for name, tensor in counts.items()}
-            network = Network(tensors, len(self.settings.filters), "lm.", Counts(counts))
+            network = self._used(tensors, "lm.", Counts(counts))
             metrics["bits_per_byte_alone"] = metrics["bits_per_byte"]
             metrics |= self._measured(network, held)
+        if self.settings.bpe:
+            tensors[PAIRS] = self.tokens.pairs
         written = Draft.of(network, "").write(
-            tokens=LOOKED_AT, temperature=1.0, min_p=0.0, seed=self.seed
+            tokens=int(LOOKED_AT / metrics.get("bytes_per_token", 1)),
+            temperature=1.0,
+            min_p=0.0,
+            seed=self.seed,
         )
         assert self.facts.text is not None
         metrics |= copied(written.encode(), self.facts.text)
@@ -238,27 +217,31 @@ class LmRecipe(Recipe):
         """Return the tables of an n-gram model, and how far it is trusted beside the network."""
         assert self.facts.text is not None
         spared = np.asarray(self.facts.text[: self.spared])
-        learned = np.asarray(self.facts.text[self.spared :][-COUNTED:])
-        tables = KneserNey(learned, self.expert).tables(self.settings.grams)
+        rest = np.asarray(self.facts.text[self.spared :][-COUNTED:])
+        tables = KneserNey(rest, self.expert).tables(self.settings.grams)
         orders = len(tables) // len(PARTS)
         counts = Counts(tables | {"trust": np.zeros(orders + 1, np.float32)})
         before = np.frombuffer(START, np.uint8)
         seen = np.concatenate([before.repeat(counts.context + 1), spared[:-1]])
         predicted, known = counts.predict(seen[None], len(spared))
         likely = predicted[np.arange(len(spared)), spared]
-        other = np.exp(-scored(network, spared, before))
+        other = np.exp(-scored(network, spared, before).nats)
         return tables | {"trust": fitted(likely, other, known, orders)}
 
     def _network(self) -> Network:
         """Return the averaged network as it will be used."""
         state = portable(self.averages["lm"].network).state_dict()
-        tensors = {name: value.numpy() for name, value in state.items()}
-        return Network(tensors, len(self.settings.filters))
+        return self._used({name: value.numpy() for name, value in state.items()})
+
+    def _used(
+        self, tensors: dict[str, np.ndarray], prefix: str = "", counts: Counts | None = None
+    ) -> Network:
+        return Network(tensors, len(self.settings.filters), prefix, counts, self.tokens)
 
     def _parity(self, network: Network, net: ConvLm) -> float:
-        """Return the largest difference between the two forms of the network, byte by byte."""
+        """Return the largest difference between the two forms of the network, singly, at once."""
         assert self.facts.text is not None
-        text = np.asarray(self.facts.text[: self.settings.length])[None]
+        text = self.tokens.encode(self.facts.text[: self.settings.length])[None]
         memory = network.blank()
         made = [network.read(text[:, i : i + 1], memory) for i in range(text.shape[1])]
         with torch.no_grad():

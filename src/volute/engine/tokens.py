@@ -91,10 +91,11 @@ class Tokens:
         while first < len(text):
             block = text[first : first + BLOCK]
             if len(self.pairs):
-                data = block.tobytes()
-                cut = data.rfind(b" ") if first + len(block) < len(text) else -1
+                letters = block.tobytes().decode("latin-1")
+                cut = letters.rfind(" ") if first + len(block) < len(text) else -1
                 block = block[: cut if cut > 0 else len(block)]
-                found = self._library.encode(data[: len(block)].decode("latin-1"))
+                # without the places of tokens: half the time
+                (found,) = self._library.encode_batch_fast([letters[: len(block)]])
                 yield np.array(found.ids, self.dtype)
             else:
                 yield block

@@ -15,8 +15,8 @@ import volute
 from volute import jobs, recipes
 from volute.errors import DataError, UsageError
 from volute.handles import Stylizer
-from volute.recipes.style import _shares
 from volute.training.device import Device
+from volute.training.painting import shares
 from volute.training.run import Run, read_log
 from volute.training.styles import names
 
@@ -162,10 +162,10 @@ def test_what_learns_from_one_picture_alone_is_not_measured(folder: Path) -> Non
 
 @pytest.mark.parametrize(("batch", "groups"), [(6, 4), (10, 4), (5, 3), (4, 9)])
 def test_each_picture_is_judged_by_the_style_it_was_painted_in(batch: int, groups: int) -> None:
-    shares = _shares(batch, min(batch, groups))
-    assert shares.bincount().sum() == batch
-    assert shares.tolist() == sorted(shares.tolist())
-    assert shares.bincount().max() - shares.bincount().min() <= 1
+    found = shares(batch, min(batch, groups))
+    assert found.bincount().sum() == batch
+    assert found.tolist() == sorted(found.tolist())
+    assert found.bincount().max() - found.bincount().min() <= 1
 
 
 def test_names_are_of_files_and_never_twice() -> None:

@@ -43,21 +43,23 @@ class Shape:
         return self.after, self.before, self.side, self.side
 
 
-SPLAT = 2 * STEM + 1
-"""Side in px of what a feature adds to a picture, before it is evened."""
+SPLAT, TAPS = 2 * STEM + 1, 2
+"""Side in px of what a feature adds to a picture, and of the step up in features, before they are
+evened."""
 
 
 def shapes(width: int, blocks: int) -> list[Shape]:
     """Return the convolutions: stem, step down, residual blocks, step up, colours, last.
 
-    Of the last two as they are learned: `colours` of pixels, `last` from pixels to features.
+    Of the last three as they are learned: before they are evened, `colours` of pixels, and `last`
+    from pixels to features.
     """
     inner, pixels = 2 * width, 3 * STEM**2
     return [
         Shape(pixels, width),
         Shape(width, inner, stride=2),
         *[Shape(inner, inner)] * (2 * blocks),
-        Shape(inner, width),
+        Shape(inner, width, side=TAPS),
         Shape(3, 3, side=1),
         Shape(3, width, side=SPLAT),
     ]
@@ -142,9 +144,9 @@ class Painter(nn.Module):
             share = mixed[:, :-1] + 1 / self.bank
             weight = (share[..., None] * kernels.flatten(2)).sum(1)
             made.append((weight.unflatten(2, shape.weight[1:]), mixed[:, -1]))
-        *plain, (colours, tint), (splats, _) = made
-        tint = tint.repeat_interleave(STEM**2, 1)
-        return [*plain, (_of_squares(colours), tint), (_evened(splats), torch.zeros_like(tint))]
+        *plain, (taps, lift), (colours, tint), (splats, _) = made
+        up, tint = (_smoothed(taps), lift), tint.repeat_interleave(STEM**2, 1)
+        return [*plain, up, (_of_squares(colours), tint), (_evened(splats), torch.zeros_like(tint))]
 
 
 class StyleEncoder(nn.Module):
@@ -239,6 +241,16 @@ def _of_squares(colours_B33: torch.Tensor) -> torch.Tensor:
     eye = torch.eye(STEM**2, device=colours_B33.device)
     squares = colours_B33[:, :, None, :, None, 0, 0] * eye[:, None]
     return squares.flatten(3).flatten(1, 2)[..., None, None]
+
+
+def _smoothed(taps_BON22: torch.Tensor) -> torch.Tensor:
+    """Return [B, O, N, 3, 3]: taps convolved with a square of two by two features.
+
+    Of features that lie there twice it makes what lies between: no squares of `MULTIPLE` pixels.
+    """
+    flat = taps_BON22.flatten(0, 2)[:, None]
+    square = flat.new_full((1, 1, TAPS, TAPS), 1 / TAPS**2)
+    return F.conv2d(flat, square, padding=TAPS - 1).view(*taps_BON22.shape[:3], 3, 3)
 
 
 def _evened(splats_BW3KK: torch.Tensor) -> torch.Tensor:

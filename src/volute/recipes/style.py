@@ -32,7 +32,6 @@ from volute.nets.stylizer import (
     Kernels,
     Modulator,
     Plain,
-    paint,
     radius,
 )
 from volute.recipes.style_settings import StyleSettings
@@ -41,6 +40,7 @@ from volute.training.device import Device
 from volute.training.ema import Average
 from volute.training.motion import shifted, unsteadiness
 from volute.training.optimiser import adamw, set_rate
+from volute.training.painting import painted, painted_whole, shares
 from volute.training.recipe import (
     DataFacts,
     Draw,
@@ -148,8 +148,8 @@ class StyleRecipe(PictureRecipe):
         with self.device.autocast():
             codes = self._codes(self.net, views, strength).float()
         kernels = self.net.painter(codes)
-        made = self._painted(content, kernels)
-        each = _shares(len(content), groups).to(rng.device)
+        made = painted(content, kernels, self.device)
+        each = shares(len(content), groups).to(rng.device)
         strong = strength[each]
         said = [self.supply.view(views[i]).said for i in each.tolist()]
         judged = (slice(None), slice(None), INSIDE, INSIDE)
@@ -186,9 +186,9 @@ class StyleRecipe(PictureRecipe):
     def preview(self, pictures: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Paint each picture with the next of the paintings."""
         kernels = self._kernels()
-        return torch.cat(
-            [_shown(x[None], kernels[index % len(kernels)]) for index, x in enumerate(pictures)]
-        )
+        count = len(kernels)
+        made = [painted_whole(x[None], kernels[i % count]) for i, x in enumerate(pictures)]
+        return torch.cat(made)
 
     def evaluate(self, held: Held) -> dict[str, float]:
         """Return the losses of style and content on held-out pictures, by the features of `eye`."""
@@ -249,17 +249,6 @@ class StyleRecipe(PictureRecipe):
         full = net.read(numbers, [picture.to(place) for picture in pictures])
         return net.identity + strength.to(full.device)[:, None] * (full - net.identity)
 
-    def _painted(
-        self, content: torch.Tensor, kernels: list[Kernels], mirrored: bool = True
-    ) -> torch.Tensor:
-        """Paint each share of the batch with its own style."""
-        content = content.contiguous(memory_format=torch.channels_last)
-        sizes = _shares(len(content), len(kernels)).bincount().tolist()
-        shares = content.split(sizes)
-        with self.device.autocast():
-            made = [paint(x, style, mirrored) for x, style in zip(shares, kernels, strict=True)]
-        return torch.cat(made).float()
-
     def _unsteady(
         self,
         content: torch.Tensor,
@@ -278,7 +267,7 @@ class StyleRecipe(PictureRecipe):
         exact = torch.rand(1, generator=rng, device=rng.device).item() < SHIFTED
         compare = shifted if exact else unsteadiness
         return compare(
-            lambda x: self._painted(x, style, mirrored=exact),
+            lambda x: painted(x, style, self.device, mirrored=exact),
             content[chosen][None],
             made[chosen][None],
             rng,
@@ -299,19 +288,5 @@ class StyleRecipe(PictureRecipe):
         pictures, _ = draw(cells - count + 1)
         shown = [pictures[:1]] * count + list(pictures[1:].split(1))
         kernels = self._kernels()
-        made = [_shown(x, kernels[index % count]) for index, x in enumerate(shown)]
+        made = [painted_whole(x, kernels[index % count]) for index, x in enumerate(shown)]
         return F.interpolate(torch.cat(made), (CELL, CELL), mode="bicubic", antialias=True)
-
-
-@torch.no_grad()
-def _shown(picture: torch.Tensor, kernels: Kernels) -> torch.Tensor:
-    """Paint [1, 3, H, H] in float32; a rest that is no whole square stays black."""
-    side = picture.shape[2] // MULTIPLE * MULTIPLE
-    made = paint(picture[:, :, :side, :side], kernels, mirrored=True).clamp(-1, 1)
-    rest = picture.shape[2] - side
-    return F.pad(made, (0, rest, 0, rest), value=-1)
-
-
-def _shares(pictures: int, groups: int) -> torch.Tensor:
-    """Return the group of each picture: one behind another, as equal as can be."""
-    return torch.arange(pictures) * groups // pictures

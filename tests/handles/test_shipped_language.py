@@ -1,4 +1,4 @@
-"""`bard`: small, better than counting, and silent about where it was made."""
+"""`bard` and `darwin`: small, good for their size, and silent about where they were made."""
 
 from __future__ import annotations
 
@@ -10,33 +10,48 @@ from conftest import real_data
 from volute import zoo
 from volute.handles import LanguageModel
 
-MOST, LEARNED, COUNTING = 4 << 20, 1_003_854, 2.19
-"""Bytes of the folder, bytes of the text that it learned, bits per byte of counting alone."""
+MOST = {"bard": 4 << 20, "darwin": 2 << 20}
+"""Bytes of the folder."""
+LEARNED, COUNTING = 1_003_854, 2.19
+"""Bytes of the text that `bard` learned, bits per byte of counting alone."""
 
 
-@pytest.fixture
-def model() -> LanguageModel:
-    loaded = volute.load("bard")
-    assert isinstance(loaded, LanguageModel)
-    return loaded
+@pytest.fixture(params=MOST)
+def model(request: pytest.FixtureRequest) -> LanguageModel:
+    return loaded(request.param)
+
+
+def loaded(name: str) -> LanguageModel:
+    found = volute.load(name)
+    assert isinstance(found, LanguageModel)
+    return found
 
 
 def test_it_is_small_and_says_nothing_of_its_machine(model: LanguageModel) -> None:
     folder = zoo.HERE / model.info.name
-    assert sum(file.stat().st_size for file in folder.iterdir()) <= MOST
+    assert sum(file.stat().st_size for file in folder.iterdir()) <= MOST[model.info.name]
     for file in folder.iterdir():
         for word in (b"/work", b"/tmp", b"/home", b"/root"):
             assert word not in file.read_bytes(), file
     assert model.info.descriptor.licence == "Apache-2.0"
 
 
-def test_it_predicts_better_than_counting(model: LanguageModel) -> None:
+def test_bard_predicts_better_than_counting() -> None:
+    model = loaded("bard")
     text = np.fromfile(real_data("text/tinyshakespeare.txt"), np.uint8)
     text = text[LEARNED - 500 : LEARNED + 20_000]
     found = model.score(text).nats[500:].mean() / np.log(2)
     assert found < COUNTING
     told = model._artefact.metrics()
     assert told["bits_per_byte"] < told["ngram_bits_per_byte"]
+
+
+def test_darwin_knows_a_naturalist_from_a_playwright() -> None:
+    nature = "The variation of species under domestication is due to natural selection. "
+    stage = "ROMEO: O gentle Juliet, wherefore art thou so sad, and whither goest thou? "
+    darwin, bard = loaded("darwin"), loaded("bard")
+    assert darwin.score(nature).bits_per_byte < 0.8 * bard.score(nature).bits_per_byte
+    assert bard.score(stage).bits_per_byte < 0.8 * darwin.score(stage).bits_per_byte
 
 
 def test_it_writes_words(model: LanguageModel) -> None:

@@ -31,9 +31,9 @@ class LmSettings(Config):
     """n-grams that it keeps, at most about: each takes seven bytes."""
     dropout: float = Field(0.4, ge=0, lt=1)
     """Of the n-grams' embeddings."""
-    batch: int = Field(8, ge=1, le=4096)
+    batch: int = Field(16, ge=1, le=4096)
     """Streams."""
-    length: int = Field(256, ge=8, le=1 << 16)
+    length: int = Field(128, ge=8, le=1 << 16)
     """Bytes of a window."""
     lr: float = Field(3e-3, gt=0)
     lr_end: float = Field(0.01, gt=0, le=1)

@@ -13,36 +13,16 @@ import pytest
 from safetensors.numpy import load_file
 
 import volute
+from make_language import TEXT, TINY, train, written
 from volute import jobs
 from volute.errors import DataError, UsageError
 from volute.handles import LanguageModel
 from volute.training.run import Run, read_log
 
-TINY: dict[str, Any] = {
-    "width": 16,
-    "filters": [5, 20],
-    "rows": [64, 128, 128, 128],
-    "part": 8,
-    "batch": 4,
-    "length": 32,
-    "lr": 1e-2,
-    "threads": 1,
-    "precision": "float32",
-}
-TEXT = "".join(f"The {i % 7}th of {i % 11} sheep said: 'Größe {i % 5} 🐑!'\n" for i in range(600))
-
 
 @pytest.fixture(scope="module")
 def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("lm") / "sheep.txt"
-    path.write_text(TEXT, encoding="utf-8")
-    return path
-
-
-def train(book: Path, name: str, kimg: float, **over: Any) -> Run:
-    settings = TINY | over.pop("settings", {})
-    out = book.parent / name
-    return jobs.train("lm", book, preset="tiny", kimg=kimg, out=out, settings=settings, **over)
+    return written(tmp_path_factory.mktemp("lm"))
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+import make_language
 import volute
+from make_language import TEXT, written
 from volute import jobs
 from volute.engine.tokens import learned
 from volute.errors import MissingExtraError, UsageError
@@ -20,34 +22,19 @@ from volute.handles import LanguageModel
 from volute.training.run import Run, read_log
 
 pytest.importorskip("tokenizers", reason="needs the extra bpe")
-TINY: dict[str, Any] = {
-    "bpe": 280,
-    "width": 16,
-    "filters": [5, 20],
-    "rows": [64, 128, 128, 128],
-    "part": 8,
-    "batch": 4,
-    "length": 32,
-    "lr": 1e-2,
-    "threads": 1,
-    "precision": "float32",
-}
-TEXT = "".join(f"The {i % 7}th of {i % 11} sheep said: 'Größe {i % 5} 🐑!'\n" for i in range(600))
+BPE = 280
 DATA = np.frombuffer(TEXT.encode(), np.uint8)
 KNOWN = int(0.9 * len(DATA))
 
 
 @pytest.fixture(scope="module")
 def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("lm") / "sheep.txt"
-    path.write_text(TEXT, encoding="utf-8")
-    return path
+    return written(tmp_path_factory.mktemp("lm"))
 
 
 def train(book: Path, name: str, kimg: float, **over: Any) -> Run:
-    settings = TINY | over.pop("settings", {})
-    out = book.parent / name
-    return jobs.train("lm", book, preset="tiny", kimg=kimg, out=out, settings=settings, **over)
+    settings = {"bpe": BPE} | over.pop("settings", {})
+    return make_language.train(book, name, kimg, settings=settings, **over)
 
 
 @pytest.fixture(scope="module")
@@ -112,9 +99,7 @@ def test_a_run_goes_on_with_the_tokens_it_began_with(
     run = train(book, "began", 1.28, stop=lambda: next(steps) == 4)
     monkeypatch.setattr("volute.recipes.lm.learned", lambda *_: np.zeros((24, 2), np.int32))
     jobs.resume(run.path)
-    np.testing.assert_array_equal(
-        loaded(run)._network.tokens.pairs, learned(DATA[:KNOWN], TINY["bpe"])
-    )
+    np.testing.assert_array_equal(loaded(run)._network.tokens.pairs, learned(DATA[:KNOWN], BPE))
 
 
 def test_it_writes_texts_of_a_kind(tmp_path: Path) -> None:

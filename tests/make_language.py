@@ -1,0 +1,36 @@
+"""A text about sheep, and language models that learn it within seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from volute import jobs
+from volute.training.run import Run
+
+TINY: dict[str, Any] = {
+    "width": 16,
+    "filters": [5, 20],
+    "rows": [64, 128, 128, 128],
+    "part": 8,
+    "batch": 4,
+    "length": 32,
+    "lr": 1e-2,
+    "threads": 1,
+    "precision": "float32",
+}
+TEXT = "".join(f"The {i % 7}th of {i % 11} sheep said: 'Größe {i % 5} 🐑!'\n" for i in range(600))
+
+
+def written(folder: Path) -> Path:
+    """Write the text into a folder."""
+    path = folder / "sheep.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+def train(book: Path, name: str, kimg: float, **over: Any) -> Run:
+    """Learn a text, into a folder beside it."""
+    settings = TINY | over.pop("settings", {})
+    out = book.parent / name
+    return jobs.train("lm", book, preset="tiny", kimg=kimg, out=out, settings=settings, **over)

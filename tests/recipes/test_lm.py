@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from safetensors.numpy import load_file
 
 import volute
-from make_language import TEXT, TINY, train, written
+from make_language import TEXT, TINY, assert_same_state, said, train, written
 from volute import jobs
 from volute.errors import DataError, UsageError
 from volute.handles import LanguageModel
@@ -68,10 +65,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(book: Path) -> None:
     part = train(book, "interrupted", 1.28, stop=lambda: next(steps) == 4)
     assert not part.model.exists()
     jobs.resume(part.path)
-    one, two = (load_file(r.state / "newest.safetensors") for r in (whole, part))
-    assert one.keys() == two.keys()
-    for name, tensor in one.items():
-        np.testing.assert_array_equal(tensor, two[name], err_msg=name)
+    assert_same_state(whole, part)
 
 
 def test_a_run_goes_on_with_the_text_it_began_with(book: Path, tmp_path: Path) -> None:
@@ -100,12 +94,7 @@ def test_what_cannot_be_learned_is_refused(book: Path, tmp_path: Path) -> None:
 
 
 def test_it_writes_texts_of_a_kind(tmp_path: Path) -> None:
-    lines = tmp_path / "said.jsonl"
-    said = {"cat": "meow meow purr.", "dog": "woof bark woof!", "": "what is it?"}
-    labels = np.random.default_rng(0).choice([*said, "cat", "dog"], 750)
-    rows = [{"text": said[label], "label": str(label)} for label in labels]
-    lines.write_text("\n".join(map(json.dumps, rows)))
-    run = train(lines, "said", 38.4)
+    run = train(said(tmp_path), "said", 38.4)
     model = volute.load(run.path)
     assert isinstance(model, LanguageModel)
     assert model.labels == ("cat", "dog")

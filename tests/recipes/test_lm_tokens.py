@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from pathlib import Path
@@ -10,11 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
 
 import make_language
 import volute
-from make_language import TEXT, written
+from make_language import TEXT, assert_same_state, said, written
 from volute import jobs
 from volute.engine.tokens import learned
 from volute.errors import MissingExtraError, UsageError
@@ -84,10 +82,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(book: Path) -> None:
     steps = iter(range(100))
     part = train(book, "interrupted", 1.28, stop=lambda: next(steps) == 4)
     jobs.resume(part.path)
-    one, two = (load_file(r.state / "newest.safetensors") for r in (whole, part))
-    assert one.keys() == two.keys()
-    for name, tensor in one.items():
-        np.testing.assert_array_equal(tensor, two[name], err_msg=name)
+    assert_same_state(whole, part)
     made = [(r.model / "weights.safetensors").read_bytes() for r in (whole, part)]
     assert made[0] == made[1]
 
@@ -103,12 +98,7 @@ def test_a_run_goes_on_with_the_tokens_it_began_with(
 
 
 def test_it_writes_texts_of_a_kind(tmp_path: Path) -> None:
-    lines = tmp_path / "said.jsonl"
-    said = {"cat": "meow meow purr.", "dog": "woof bark woof!", "": "what is it?"}
-    labels = np.random.default_rng(0).choice([*said, "cat", "dog"], 750)
-    rows = [{"text": said[label], "label": str(label)} for label in labels]
-    lines.write_text("\n".join(map(json.dumps, rows)))
-    model = loaded(train(lines, "said", 19.2, settings={"bpe": 270}))
+    model = loaded(train(said(tmp_path), "said", 19.2, settings={"bpe": 270}))
     settings: dict[str, Any] = {"tokens": 60, "temperature": 0.7, "seed": 0}
     cat, dog = (model.write("\n\n", label=label, **settings) for label in ("cat", "dog"))
     assert "meow" in cat

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -50,7 +51,28 @@ class Feed(Protocol):
         ...
 
 
-class PictureFeed:
+class Shuffled(ABC):
+    """Things with labels, each epoch in another order."""
+
+    _kept: np.ndarray
+    _held: np.ndarray
+    _sampler: Sampler
+
+    @abstractmethod
+    def pick(self, index: np.ndarray) -> Batch:
+        """Return the things of these numbers, and their labels."""
+
+    def draw(self, count: int, shown: int) -> Batch:
+        """Return the next `count` after `shown`."""
+        return self.pick(self._kept[self._sampler.indices(shown, count)])
+
+    def held(self) -> Iterator[Batch]:
+        """Give what is held out, in batches."""
+        for start in range(0, len(self._held), HELD_BATCH):
+            yield self.pick(self._held[start : start + HELD_BATCH])
+
+
+class PictureFeed(Shuffled):
     """Packed pictures, each epoch in another order."""
 
     unit = "images"
@@ -75,16 +97,8 @@ class PictureFeed:
         self._kept, self._held = split(dataset.labels, dataset.sources, recipe.held_out)
         self._sampler = Sampler(len(self._kept), recipe.seed)
 
-    def draw(self, count: int, shown: int) -> Batch:
-        """Return pictures [count, C, H, W] in [-1, 1], and their labels [count]."""
-        return self._pick(self._kept[self._sampler.indices(shown, count)])
-
-    def held(self) -> Iterator[Batch]:
-        """Give the held-out pictures and their labels in batches."""
-        for start in range(0, len(self._held), HELD_BATCH):
-            yield self._pick(self._held[start : start + HELD_BATCH])
-
-    def _pick(self, index: np.ndarray) -> Batch:
+    def pick(self, index: np.ndarray) -> Batch:
+        """Return pictures [N, C, H, W] in [-1, 1], and their labels [N]."""
         order = np.argsort(index, kind="stable")
         pictures = np.empty((len(index), *self._dataset.pictures.shape[1:]), np.uint8)
         pictures[order] = self._dataset.pictures[index[order]]

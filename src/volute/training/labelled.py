@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 
 from volute.data.labelled import Labelled
 from volute.data.sampler import Sampler, split
 from volute.engine.texts import packed
-from volute.training.feed import HELD_BATCH, Batch
+from volute.training.feed import Batch, Shuffled
 from volute.training.recipe import DataFacts, Recipe
 
 HELD = 0.1
 """Share of each class that is measured on and never learned from."""
 
 
-class LabelledFeed:
+class LabelledFeed(Shuffled):
     """Texts with their classes, each epoch in another order."""
 
     unit = "texts"
@@ -51,16 +49,8 @@ class LabelledFeed:
         self._length, self._place = recipe.settings.length, recipe.device.torch
         self._sampler = Sampler(len(self._kept), recipe.seed)
 
-    def draw(self, count: int, shown: int) -> Batch:
-        """Return texts int16 [count, T], as `engine.texts.packed` has them, and labels [count]."""
-        return self._pick(self._kept[self._sampler.indices(shown, count)])
-
-    def held(self) -> Iterator[Batch]:
-        """Give the held-out texts and their labels in batches."""
-        for start in range(0, len(self._held), HELD_BATCH):
-            yield self._pick(self._held[start : start + HELD_BATCH])
-
-    def _pick(self, index: np.ndarray) -> Batch:
+    def pick(self, index: np.ndarray) -> Batch:
+        """Return texts int16 [N, T], as `engine.texts.packed` has them, and labels [N]."""
         texts = packed([self._texts[number] for number in index], self._length)
         labels = torch.from_numpy(self._labels[index]).to(self._place)
         return torch.from_numpy(texts), labels

@@ -49,6 +49,8 @@ from volute.measure.motion import Film, Treat, flicker, pan, rotate, temporal_er
 PARTS = ("speed", "quality", "own", "steady", "sheet")
 STEADY_PHOTOS, STEADY_STYLES, FRAMES = 6, 4, 5
 OWN_PHOTOS = 4
+Begin = Callable[[np.ndarray, np.ndarray], Treat]
+"""What repaints the frames of a film, from a style and the first frame."""
 MOTIONS: dict[str, Callable[[np.ndarray, int], Film]] = {
     "pan": functools.partial(pan, count=FRAMES),
     "zoom": functools.partial(zoom, count=FRAMES),
@@ -116,35 +118,40 @@ def own(ref: str, painting: Path, side: int) -> str:
     return f"One style, {painting.name}\n\n{table(rows)}\n"
 
 
-def steady(ours: Make, side: int) -> str:
-    """Return temporal errors and flicker, as the mean over photographs and styles."""
+def steady(ref: str, side: int) -> str:
+    """Return temporal errors and flicker, as the mean over photographs and styles.
+
+    As in films, the first frame is measured and the scales are kept.
+    """
+    handle, theirs = volute.load(ref), anchor()
+    assert isinstance(handle, Stylizer), f"{ref} is no style model"
     stills = [short(path, side + side // 8) for path in some_photos()]
     styles = list(paintings(side).values())
     styles = [styles[index * len(styles) // STEADY_STYLES] for index in range(STEADY_STYLES)]
-    makes = {
-        "ours": ours,
-        "MicroAST": anchor(),
-        "frames as they are": lambda content, style: content,
+    begins: dict[str, Begin] = {
+        "ours": lambda style, first: functools.partial(
+            handle.stylize, style=handle.style(style, like=first)
+        ),
+        "MicroAST": lambda style, first: lambda frame: theirs(frame, style),
+        "frames as they are": lambda style, first: lambda frame: frame,
     }
     rows = ["| RMS, of 1 | pan | zoom | rotate | flicker |", "|---" + "|---:" * 4 + "|"]
     values = {}
-    for name, make in makes.items():
+    for name, begin in begins.items():
         watch(name)
-        treats = [functools.partial(_treated, make, style) for style in styles]
-        values[name] = np.mean([_errors(treat, s, side) for treat in treats for s in stills], 0)
+        found = [_errors(begin, style, still, side) for style in styles for still in stills]
+        values[name] = np.mean(found, 0)
         rows.append(f"| {name} | {' | '.join(f'{v:.4f}' for v in values[name])} |")
     ratio = values["ours"] / values["MicroAST"]
     rows.append(f"| ours / MicroAST | {' | '.join(f'{v:.2f}' for v in ratio)} |")
     return "\n".join(rows) + "\n"
 
 
-def _treated(make: Make, style: np.ndarray, frame: np.ndarray) -> np.ndarray:
-    return make(frame, style)
-
-
-def _errors(treat: Treat, still: np.ndarray, side: int) -> list[float]:
-    moving = [temporal_error(treat, film(still, side)) for film in MOTIONS.values()]
-    return [*moving, flicker(treat, still[:side, :side])]
+def _errors(begin: Begin, style: np.ndarray, still: np.ndarray, side: int) -> list[float]:
+    films = [film(still, side) for film in MOTIONS.values()]
+    moving = [temporal_error(begin(style, film.frames[0]), film) for film in films]
+    quiet = still[:side, :side]
+    return [*moving, flicker(begin(style, quiet), quiet)]
 
 
 def some_photos() -> list[Path]:
@@ -192,7 +199,7 @@ def main() -> None:
     if "own" in options.only and options.own:
         print(own(options.own, options.painting, side), flush=True)
     if "steady" in options.only:
-        print(steady(ours, side), flush=True)
+        print(steady(options.model, side), flush=True)
     if "sheet" in options.only and options.sheet:
         makes = {"painter": ours, "microast": anchor()}
         print(*sheets(makes, options.sheet, options.vgg), sep="\n")

@@ -33,7 +33,6 @@ class Network(torch.nn.Module):
         self.encoder = StyleEncoder(CODE)
         torch.nn.init.normal_(self.encoder.code.weight, std=0.5)
         self.codes = torch.randn(len(STYLES), CODE)
-        self.identity = torch.randn(CODE)
 
 
 def shared_stylizer(base: Path) -> Path:
@@ -54,10 +53,18 @@ def make_stylizer(path: Path) -> Artefact:
     """Write the artefact."""
     net = Network()
     picture = torch.zeros(2, 3, 64, 64)
-    plain = Plain(net.painter(net.codes)[0])
+    plain = Plain(net.painter(net.codes[:1]))
     graphs = [
         Graph("encoder", Halved(net.encoder), {"picture": picture}, "code", free=True),
-        Graph("modulator", Halved(Modulator(net.painter)), {"code": net.codes}, "weights"),
+        Graph(
+            "modulator",
+            Halved(Modulator(net.painter)),
+            {"code": net.codes[:1], "picture": picture[:1]},
+            "weights",
+            free=True,
+            multiple=MULTIPLE,
+            alone=True,
+        ),
         Graph(
             "stylizer",
             plain,
@@ -68,7 +75,7 @@ def make_stylizer(path: Path) -> Artefact:
             outside=True,
         ),
     ]
-    tensors = {"styles.codes": net.codes.numpy(), "styles.identity": net.identity.numpy()}
+    tensors = {"styles.codes": net.codes.numpy()}
     made, weights = export_graphs(Exported(graphs, picture, radius=radius(1), tensors=tensors))
     about = Descriptor(
         kind="style",

@@ -101,5 +101,6 @@ def test_tiles_leave_no_trace(painter: Stylizer) -> None:
 @needs_data
 def test_a_moving_picture_is_painted_as_it_moves(painter: Stylizer) -> None:
     film, half_of_microast = pan(photo(320, 5), 256, count=3), 0.043
-    error = temporal_error(lambda frame: painter.stylize(frame, style="wave"), film)
+    style = painter.style("wave", like=film.frames[0])
+    error = temporal_error(lambda frame: painter.stylize(frame, style=style), film)
     assert error < half_of_microast

@@ -13,14 +13,14 @@ import numpy as np
 
 from volute.engine import planes
 from volute.engine.mirrored import Cropped, Mirrored
+from volute.engine.reduced import MIDDLE
 from volute.engine.tiles import Network, Tick, Tile, in_order, shape_for, tiles, up
 from volute.errors import UsageError
 from volute.media.raster import Block, Canvas, Raster
 
 SMALL = 1 << 20
 """Pixels of a picture that all threads work on together: tiles of it would be mostly halo."""
-MIDDLE = np.float32(0.5)
-"""Stands, in [0, 1], for what is not seen and has nothing near by that is."""
+WHOLE = np.ones((1, 1, 1), np.float32)
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class Restyler:
     workers: int
     keep_colour: bool = False
     """Take the luma of the result and the colour differences of the picture."""
+    strength: float = 1.0
+    """Share of the result, in (0, 1]; the rest is the picture."""
     border: int = 0
     """Pixels by which the picture is continued on each side, mirrored, before it is repainted."""
 
@@ -66,7 +68,7 @@ class Restyler:
         Raises:
             UsageError: if the raster has other bands, or the mask another size.
         """
-        _check(raster, mask)
+        check(raster, mask)
         if self.border:
             canvas = Cropped(canvas, self.border, raster.height, raster.width)
             raster = Mirrored(raster, self.border)
@@ -84,6 +86,8 @@ class Restyler:
                 block = raster.read(*_within(raster, tile.rows, tile.columns))
                 cover = None if mask is None else mask.read(*_within(raster, *tile.target(1)))
             share = None if mask is None or cover is None else share_of(mask, cover)
+            if self.strength < 1:
+                share = np.float32(self.strength) * (WHOLE if share is None else share)
             return self._block(network, raster, block, tile, share)
 
         for count, (tile, made) in enumerate(in_order(make, parts, self.workers), 1):
@@ -157,7 +161,8 @@ def untouched(raster: Raster, canvas: Canvas, pixels: int) -> None:
         canvas.write(tile.rows, tile.columns, Block(numbers))
 
 
-def _check(raster: Raster, mask: Raster | None) -> None:
+def check(raster: Raster, mask: Raster | None) -> None:
+    """See `Restyler.run` for what is refused."""
     if raster.bands - raster.alpha != (3 if raster.rgb else 1):
         what = f"a picture of {raster.bands} bands that is neither grey nor RGB has no style"
         raise UsageError(what, "Choose three of its bands, and save them as RGB.")

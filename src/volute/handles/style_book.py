@@ -43,7 +43,7 @@ class StyleBook:
     def __init__(self, artefact: Artefact, threads: int | None) -> None:
         self._name, self._styles = artefact.config.name, artefact.config.styles
         self._path = artefact.path
-        self._codes, self._identity = self._read(artefact)
+        self._codes = self._read(artefact)
         known = "encoder" in artefact.config.graphs
         self._encoder = Session(artefact.graph("encoder"), threads) if known else None
         self._encoded: OrderedDict[bytes, np.ndarray] = OrderedDict()
@@ -56,11 +56,6 @@ class StyleBook:
         if isinstance(given, str) and given not in self._styles and is_mix(given):
             return self._mixed(mix_of(given))
         return self._mixed(given.items()) if isinstance(given, Mapping) else self._single(given)
-
-    def strong(self, style: Style, strength: float) -> np.ndarray:
-        """Return the code, float32 [D], of a style at a strength in [0, 1]."""
-        code = self._identity + np.float32(strength) * (style.code - self._identity)
-        return code.astype(np.float32, copy=False)
 
     def thumbnail(self, name: str) -> Image.Image:
         """See `Stylizer.thumbnail`."""
@@ -95,7 +90,7 @@ class StyleBook:
 
     def _checked(self, style: Style) -> Style:
         code = np.asarray(style.code)
-        if code.shape != self._identity.shape or code.dtype.kind != "f":
+        if code.shape != self._codes.shape[1:] or code.dtype.kind != "f":
             raise UsageError(f"the style {style.name!r} is of another model", "Make it anew.")
         if not np.isfinite(code).all():
             raise UsageError(f"the code of the style {style.name!r} has numbers that are none")
@@ -139,19 +134,18 @@ class StyleBook:
                 what, f"They are: {known}. A model trained with --preset any reads any style."
             )
         code = self._encoder.run({"picture": to_floats(style_reduced(pixels_HWC)[None])})
-        if code.shape != (1, len(self._identity)) or not np.isfinite(code).all():
+        if code.shape != (1, self._codes.shape[1]) or not np.isfinite(code).all():
             what = f"{self._encoder.path} gave {list(code.shape)} numbers, or some that are none"
             raise VoluteError(what, "Export the model anew.")
         return code[0].astype(np.float32)
 
-    def _read(self, artefact: Artefact) -> tuple[np.ndarray, np.ndarray]:
-        tensors = artefact.tensors(["styles.codes", "styles.identity"])
-        codes, identity = (tensor.astype(np.float32) for tensor in tensors.values())
-        good = identity.ndim == 1 and codes.shape == (len(self._styles), len(identity))
-        if not good or not (np.isfinite(codes).all() and np.isfinite(identity).all()):
+    def _read(self, artefact: Artefact) -> np.ndarray:
+        codes = artefact.tensors(["styles.codes"])["styles.codes"].astype(np.float32)
+        good = codes.ndim == 2 and len(codes) == len(self._styles)
+        if not good or not np.isfinite(codes).all():
             what = f"{artefact.path}: codes {list(codes.shape)} do not fit its styles"
             raise VoluteError(what, AGAIN)
-        return codes, identity
+        return codes
 
 
 def _digest(path: Path) -> bytes:

@@ -1,7 +1,8 @@
-"""The networks of the styles that were used last, ready to run."""
+"""The networks of the styles and pictures that were used last, ready to run."""
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import OrderedDict
 
@@ -17,11 +18,11 @@ BORDER = 16
 """Pixels by which pictures are continued, mirrored: it takes away more than half of what zeros
 beyond them would change, and costs an eighth of the time at 512 px."""
 KEPT = 4
-"""Styles whose networks are kept."""
+"""Networks that are kept."""
 
 
 class StyleNetworks:
-    """Turns the code of a style into its network; for several threads at once.
+    """Turns a style and a picture into the network for both; for several threads at once.
 
     Args:
         artefact: of kind `style`.
@@ -29,31 +30,46 @@ class StyleNetworks:
     """
 
     def __init__(self, artefact: Artefact, workers: int) -> None:
-        self._about, self._workers = artefact.config.descriptor, workers
+        self.about, self._workers = artefact.config.descriptor, workers
         self._modulator = Session(artefact.graph("modulator"), workers)
         self._graph = artefact.graph("stylizer")
-        self._networks: OrderedDict[bytes, tuple[Network, Network]] = OrderedDict()
+        self._networks: OrderedDict[tuple[bytes, bytes], tuple[Network, Network]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def restyler(self, code: np.ndarray, keep_colour: bool) -> Restyler:
-        """Return what repaints in the style of a code, float32 [D].
+    def restyler(
+        self, code: np.ndarray, seen: np.ndarray, strength: float, keep_colour: bool
+    ) -> Restyler:
+        """Return what repaints in the style of a code, float32 [D], at the scales of a picture.
+
+        Args:
+            code: of the style.
+            seen: that picture, float32 [3, h, w] in [-1, 1]: see `engine.reduced`.
+            strength: in (0, 1].
+            keep_colour: as for `Stylizer.stylize`.
 
         Raises:
             VoluteError: if the modulator cannot run, or gives what are no weights.
         """
-        key, about = code.tobytes(), self._about
+        key = code.tobytes(), hashlib.blake2b(seen.tobytes()).digest()
         with self._lock:
-            pair = self._networks.pop(key, None) or self._made(code)
+            pair = self._networks.pop(key, None) or self._made(code, seen)
             self._networks[key] = pair
             while len(self._networks) > KEPT:
                 self._networks.popitem(last=False)
-        multiple = about.size_multiple
-        border = up(BORDER, multiple)
-        return Restyler(*pair, about.radius, multiple, self._workers, keep_colour, border)
+        about, multiple = self.about, self.about.size_multiple
+        return Restyler(
+            *pair,
+            about.radius,
+            multiple,
+            self._workers,
+            keep_colour,
+            strength,
+            up(BORDER, multiple),
+        )
 
-    def _made(self, code: np.ndarray) -> tuple[Network, Network]:
-        """Return the network of a style, each call on one thread, and on all of them."""
-        weights = self._modulator.run({"code": code[None]})
+    def _made(self, code: np.ndarray, seen: np.ndarray) -> tuple[Network, Network]:
+        """Return a network, each call on one thread, and on all of them."""
+        weights = self._modulator.run({"code": code[None], "picture": seen[None]})
         if weights.dtype != np.float32 or not np.isfinite(weights).all():
             what = f"{self._modulator.path} gave weights that are not numbers"
             raise VoluteError(what, "Export the model anew.")
@@ -63,7 +79,7 @@ class StyleNetworks:
         return self._network(one), self._network(every)
 
     def _network(self, session: Session) -> Network:
-        about = self._about
+        about = self.about
 
         def network(block_BCHW: np.ndarray) -> np.ndarray:
             block = np.ascontiguousarray(block_BCHW, np.float32)

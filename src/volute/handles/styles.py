@@ -38,6 +38,8 @@ class Style:
     code: np.ndarray
     """float32 [D]."""
     name: str
+    seen: np.ndarray | None = None
+    """What alone is measured, float32 [3, h, w] in [-1, 1]; None: each picture that is painted."""
 
 
 StyleLike = Style | Picture | np.ndarray | Mapping[str | Path, float]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from numbers import Real
 from pathlib import Path
@@ -14,23 +16,27 @@ from PIL import Image
 
 from volute.engine.artefact import Artefact
 from volute.engine.live import Live, Shown
+from volute.engine.reduced import reduced
 from volute.engine.steady import Steady
-from volute.engine.stylize import untouched
+from volute.engine.stylize import check, untouched
 from volute.errors import UsageError
 from volute.events import Emit, silent
-from volute.handles.frames import Frame
+from volute.handles.frames import Frame, Shot
 from volute.handles.masks import Mask, in_memory, laid_over
 from volute.handles.pictures import Picture, opened
 from volute.handles.style_book import StyleBook
 from volute.handles.style_networks import StyleNetworks
 from volute.handles.styles import Style, StyleLike
-from volute.handles.tiled import MEMORY, Tiled, watch, worked
+from volute.handles.tiled import MEMORY, Tiled, as_raster, watch, worked
 from volute.media import families
 from volute.media.raster import Canvas, Raster, Run, Work
 from volute.paths import atomic_file
 
 PLANES = 96
 """Bytes of a pixel on its way to the network and back; the network's own are about its width."""
+
+MEASURED = 512 * 512
+"""Pixels to which a picture is reduced to measure it: at 512 x 512 it is the picture itself."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ class Stylizer(Tiled):
         """Names of the styles that the model knows."""
         return self.info.styles
 
-    def style(self, given: StyleLike) -> Style:
+    def style(self, given: StyleLike, *, like: Picture | np.ndarray | None = None) -> Style:
         """Return a style, to be used as often as one likes: reading it takes longer than using it.
 
         A picture is reduced to about 256 x 256 pixels, never enlarged but for a side under 32; grey
@@ -66,6 +72,9 @@ class Stylizer(Tiled):
             given: a stored name, a picture (path, PIL, array [H, W] or [H, W, C]), or a mix of
                 stored names and paths, as `{"wave": 0.7, "monet": 0.3}` or `wave:0.7,monet:0.3`;
                 its weights may have any sum.
+            like: a picture whose brightness, contrast and textures are reckoned with in all that is
+                painted; None for those of each picture or shot. So parts of a picture, or frames,
+                that are painted one by one agree.
 
         Raises:
             UsageError: for a name that is unknown, weights that cannot be, what is no picture, or a
@@ -73,7 +82,11 @@ class Stylizer(Tiled):
             DataError: a picture that cannot be read, over 100 megapixels, or under 16 pixels a
                 side.
         """
-        return self._book.style(given)
+        style = self._book.style(given)
+        if like is None:
+            return style
+        pixels = like if isinstance(like, np.ndarray) else opened(like)[0][0]
+        return dataclasses.replace(style, seen=self._seen(as_raster(pixels)))
 
     def thumbnail(self, name: str) -> Image.Image:
         """Return what the model makes of one picture in a stored style: RGB, 128 x 128 pixels.
@@ -255,8 +268,8 @@ class Stylizer(Tiled):
             UsageError: as for `stream`.
             DataError: for a style that cannot be read.
         """
-        run = self._runner(self.style(style), strength, keep_colour, None, MEMORY, silent)
-        steady = Steady()
+        shot, steady = Shot(), Steady()
+        run = self._runner(self.style(style), strength, keep_colour, None, MEMORY, silent, shot)
 
         def paint(frame: np.ndarray) -> np.ndarray:
             return steady(frame, worked(frame, 1, run))
@@ -271,23 +284,32 @@ class Stylizer(Tiled):
         mask: Raster | None,
         memory: int,
         emit: Emit,
+        shot: Shot | None = None,
     ) -> Run:
+        """Return what repaints; with `shot`, each picture is a frame of it."""
         if not (isinstance(strength, Real) and 0 <= strength <= 1):
             raise UsageError(f"strength = {strength!r} is not between 0 and 1")
         pixels, ticks, steady = self._pixels(memory), watch(emit), Steady()
-        code = self._book.strong(style, strength)
-        restyler = self._networks.restyler(code, keep_colour) if strength else None
+        of_film = Shot()
 
         def run(raster: Raster, canvas: Canvas, part: int = 0, parts: int = 1) -> None:
-            if restyler is None:
+            if not strength:
                 untouched(raster, canvas, pixels)
                 return
+            check(raster, mask)
+            one_of = of_film if parts > 1 else shot
+            seen = self._seen if one_of is None else partial(one_of, measured=self._seen)
+            look = style.seen if style.seen is not None else seen(raster)
+            restyler = self._networks.restyler(style.code, look, float(strength), keep_colour)
             frame = Frame(raster, canvas, steady, mask) if parts > 1 else canvas
             restyler.run(raster, frame, pixels, ticks(raster, part, parts), mask)
             if isinstance(frame, Frame):
                 frame.show()
 
         return run
+
+    def _seen(self, raster: Raster) -> np.ndarray:
+        return reduced(raster, MEASURED, self._networks.about.size_multiple)
 
     def _pixels(self, memory: int) -> int:
         """Return how many pixels a tile may have, all workers together in `memory`."""

@@ -72,6 +72,21 @@ def worked(array: np.ndarray, scale: int, run: Run) -> np.ndarray:
     Raises:
         UsageError: for what is no picture.
     """
+    raster = as_raster(array)
+    height, width = array.shape[:2]
+    made = np.empty((scale * height, scale * width, *array.shape[2:]), array.dtype)
+    if raster.masked:  # what is none stays so
+        made[:] = array.repeat(scale, 0).repeat(scale, 1)
+    run(raster, ArrayCanvas(made[None] if array.ndim == 2 else made.transpose(2, 0, 1)))
+    return made
+
+
+def as_raster(array: np.ndarray) -> ArrayRaster:
+    """Return an array [H, W] or [H, W, C] as what is worked on.
+
+    Raises:
+        UsageError: for what is no picture.
+    """
     if array.ndim not in (2, 3) or 0 in array.shape:
         raise UsageError(f"an array of shape {list(array.shape)} is no picture [H, W, C]")
     planes = array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
@@ -79,13 +94,7 @@ def worked(array: np.ndarray, scale: int, run: Run) -> np.ndarray:
     kind = {"rgb": count in (3, 4), "alpha": count in (2, 4)}
     finite = np.isfinite(planes) if array.dtype.kind == "f" else None
     valid = None if finite is None or finite.all() else finite
-    raster = ArrayRaster(planes, _levels(array.dtype), valid=valid, **kind)
-    height, width = array.shape[:2]
-    made = np.empty((scale * height, scale * width, *array.shape[2:]), array.dtype)
-    if valid is not None:  # what is none stays so
-        made[:] = array.repeat(scale, 0).repeat(scale, 1)
-    run(raster, ArrayCanvas(made[None] if array.ndim == 2 else made.transpose(2, 0, 1)))
-    return made
+    return ArrayRaster(planes, _levels(array.dtype), valid=valid, **kind)
 
 
 def _levels(dtype: np.dtype) -> Levels:

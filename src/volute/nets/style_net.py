@@ -17,7 +17,7 @@ SIZES = ("width", "blocks", "bank", "code")
 
 
 class StyleNet(nn.Module):
-    """The painter, how a style is read or known, and the code of doing nothing.
+    """The painter, and how a style is read or known.
 
     Args:
         code: length of a style's code.
@@ -30,7 +30,6 @@ class StyleNet(nn.Module):
     def __init__(self, code: int, width: int, blocks: int, bank: int, styles: int) -> None:
         super().__init__()
         self.painter = Painter(code, width, blocks, bank)
-        self.identity = nn.Parameter(torch.zeros(code))
         self.encoder = None if styles else StyleEncoder(code)
         self.codes = nn.Parameter(0.1 * torch.randn(styles, code)) if styles else None
 
@@ -61,10 +60,8 @@ def begin(
     """
     _check(artefact, sizes, net.encoder is not None)
     filled(net.painter, artefact, "modulator.network.painter.")
-    known = {name: torch.from_numpy(t) for name, t in artefact.tensors(_KNOWN).items()}
-    place = net.identity.device
+    place = net.painter.mix.weight.device
     with torch.no_grad():
-        net.identity.copy_(known["styles.identity"])
         if net.encoder is not None:
             filled(net.encoder, artefact, "encoder.network.")
         if net.codes is None:
@@ -73,10 +70,8 @@ def begin(
             encoder = filled(StyleEncoder(sizes["code"]), artefact, "encoder.network.").to(place)
             net.codes.copy_(torch.cat([encoder(picture) for picture in pictures]))
         else:
-            net.codes.copy_(known["styles.codes"].mean(0).expand_as(net.codes))
-
-
-_KNOWN = ("styles.identity", "styles.codes")
+            known = torch.from_numpy(artefact.tensors(["styles.codes"])["styles.codes"])
+            net.codes.copy_(known.mean(0).expand_as(net.codes))
 
 
 def _check(artefact: Artefact, sizes: dict[str, int], reads: bool) -> None:

@@ -8,8 +8,7 @@ from paintings, parts of them in other colours, and textures. Either goes on fro
 
 Losses are those of Johnson et al. 2016 (arXiv:1603.08155) on the features of `eye`, on a part of
 each batch also of VGG16 where a file is given. A moved and noisy picture must be painted as the
-picture is, moved (after Ruder et al. 2018 and Wen et al. 2023, "CAP-VSTNet", without any video). A
-style at half strength is a code half way to that of doing nothing.
+picture is, moved (after Ruder et al. 2018 and Wen et al. 2023, "CAP-VSTNet", without any video).
 """
 
 from __future__ import annotations
@@ -32,7 +31,9 @@ from volute.nets.stylizer import (
     Kernels,
     Modulator,
     Plain,
+    Scales,
     radius,
+    scaled,
 )
 from volute.recipes.style_settings import StyleSettings
 from volute.training.augment import flip, patch
@@ -40,7 +41,7 @@ from volute.training.device import Device
 from volute.training.ema import Average
 from volute.training.motion import shifted, unsteadiness
 from volute.training.optimiser import adamw, set_rate
-from volute.training.painting import painted, painted_whole, shares
+from volute.training.painting import painted, painted_whole, repainted
 from volute.training.recipe import (
     DataFacts,
     Draw,
@@ -65,8 +66,6 @@ a picture."""
 INSIDE = slice(MARGIN, -MARGIN)
 SETTLING = 24
 """Styles by which the encoder is brought to a common scale before it learns."""
-PARTLY = 0.2
-"""Share of styles that are learned at less than full strength."""
 COLOUR = 0.35
 """Weight of the palette beside the correlations of features."""
 GRID = 500.0
@@ -141,30 +140,26 @@ class StyleRecipe(PictureRecipe):
         optimiser = self.optimisers["style"]
         set_rate(optimiser, settings.lr, progress, settings.lr_end, settings.warmup)
         content = patch(flip(pictures, rng), settings.patch + 2 * MARGIN, rng)
-        groups = min(settings.groups, len(content), self.supply.count)
+        groups = math.gcd(min(settings.groups, self.supply.count), len(content))
         views = self.supply.draw(groups, settings.whole, rng)
-        strength = torch.rand(groups, generator=rng, device=rng.device) / PARTLY
-        strength = strength.clamp(max=1)
         with self.device.autocast():
-            codes = self._codes(self.net, views, strength).float()
+            codes = self._codes(self.net, views).float()
         kernels = self.net.painter(codes)
-        made = painted(content, kernels, self.device)
-        each = shares(len(content), groups).to(rng.device)
-        strong = strength[each]
-        said = [self.supply.view(views[i]).said for i in each.tolist()]
+        made, strokes, scales = painted(content, kernels, self.device)
+        said = [
+            self.supply.view(view).said for view in views for _ in range(len(content) // groups)
+        ]
         judged = (slice(None), slice(None), INSIDE, INSIDE)
         style, kept = self.judge.losses(made[judged], content[judged], said, rng)
         off = self.judge.off_colour(made[judged], said)
         unsteady = made.new_zeros(())
         if settings.steady:
-            unsteady = self._unsteady(content, made, kernels, each, rng)
+            unsteady = self._unsteady(content, made, kernels, scales, rng)
         cells = [cell for cell in CELLS if (WINDOW + 1) * cell <= made.shape[2]]
-        gridded = sum((grid(made, cell, WINDOW) for cell in cells), made.new_zeros(()))
-        same = (made - content).abs().mean((1, 2, 3))
+        gridded = sum((grid(strokes, cell, WINDOW) for cell in cells), made.new_zeros(()))
         loss = (
-            settings.style * (strong.square() * (style + COLOUR * off)).mean()
-            + ((4 - 3 * strong) * kept).mean()
-            + 10 * ((1 - strong).square() * same).mean()
+            settings.style * (style + COLOUR * off).mean()
+            + kept.mean()
             + settings.steady * unsteady
             + GRID * gridded
         )
@@ -173,12 +168,11 @@ class StyleRecipe(PictureRecipe):
         nn.utils.clip_grad_norm_(self.net.parameters(), CLIP)
         optimiser.step()
         self.averages["style"].update(self.net, len(pictures), shown + len(pictures))
-        full = (strong == 1).float() + 1e-6
         return {
             "loss": loss.item(),
-            "style": ((full * style).sum() / full.sum()).item(),
-            "content": ((full * kept).sum() / full.sum()).item(),
-            "colour": ((full * off).sum() / full.sum()).item(),
+            "style": style.mean().item(),
+            "content": kept.mean().item(),
+            "colour": off.mean().item(),
             "steady": unsteady.item(),
             "grid": gridded.item(),
         }
@@ -207,12 +201,20 @@ class StyleRecipe(PictureRecipe):
         net = cast(StyleNet, portable(self.averages["style"].network))
         numbers = list(range(len(self.settings.styles)))
         with torch.no_grad():
-            codes = self._codes(net, numbers, torch.ones(len(numbers)))
-            plain = Plain(net.painter(codes[:1])[0])
+            codes = self._codes(net, numbers)
+            plain = Plain(net.painter(codes[:1]))
         side = self.facts.size // MULTIPLE * MULTIPLE
         picture = torch.zeros(2, 3, side, side)
         graphs = [
-            Graph("modulator", Halved(Modulator(net.painter)), {"code": codes[:1]}, "weights"),
+            Graph(
+                "modulator",
+                Halved(Modulator(net.painter)),
+                {"code": codes[:1], "picture": picture[:1]},
+                "weights",
+                free=True,
+                multiple=MULTIPLE,
+                alone=True,
+            ),
             Graph(
                 "stylizer",
                 plain,
@@ -236,38 +238,35 @@ class StyleRecipe(PictureRecipe):
             styles=names(self.settings.styles),
             examples=tuple(Path(path).name for path in self.settings.styles),
             metrics=self.evaluate(held),
-            tensors={
-                "styles.codes": codes.numpy(),
-                "styles.identity": net.identity.detach().numpy(),
-            },
+            tensors={"styles.codes": codes.numpy()},
         )
 
-    def _codes(self, net: StyleNet, numbers: list[int], strength: torch.Tensor) -> torch.Tensor:
-        """Return the codes [n, D] of views, each as strong as it is told."""
+    def _codes(self, net: StyleNet, numbers: list[int]) -> torch.Tensor:
+        """Return the codes [n, D] of views."""
         pictures = [] if net.codes is not None else [self._picture(n) for n in numbers]
-        place = net.identity.device
-        full = net.read(numbers, [picture.to(place) for picture in pictures])
-        return net.identity + strength.to(full.device)[:, None] * (full - net.identity)
+        place = net.painter.mix.weight.device
+        return net.read(numbers, [picture.to(place) for picture in pictures])
 
     def _unsteady(
         self,
         content: torch.Tensor,
         made: torch.Tensor,
-        kernels: list[Kernels],
-        each: torch.Tensor,
+        kernels: Kernels,
+        scales: Scales,
         rng: torch.Generator,
     ) -> torch.Tensor:
         """Return how far one picture, moved, is painted from the painted one, moved.
 
-        Where it is noisy as well, the second time with zeros beyond the border, as in use: so they
-        come to matter little.
+        It keeps the scales of the picture as it was, as the frames of a shot do. Where it is noisy
+        as well, the second time with zeros beyond the border, as in use: so they come to matter
+        little.
         """
         chosen = int(torch.rand(1, generator=rng, device=rng.device) * len(content))
-        style = [kernels[int(each[chosen])]]
         exact = torch.rand(1, generator=rng, device=rng.device).item() < SHIFTED
         compare = shifted if exact else unsteadiness
+        plain = scaled(kernels, scales, chosen)
         return compare(
-            lambda x: painted(x, style, self.device, mirrored=exact),
+            lambda x: repainted(x, plain, self.device, mirrored=exact),
             content[chosen][None],
             made[chosen][None],
             rng,
@@ -275,11 +274,9 @@ class StyleRecipe(PictureRecipe):
 
     @torch.no_grad()
     def _kernels(self) -> list[Kernels]:
-        """Return those of the paintings by the averaged network."""
+        """Return those of each painting by the averaged network."""
         net = cast(StyleNet, self.averages["style"].network)
-        numbers = list(range(len(self.settings.styles)))
-        made: list[Kernels] = net.painter(self._codes(net, numbers, torch.ones(len(numbers))))
-        return made
+        return [net.painter(self._codes(net, [n])) for n in range(len(self.settings.styles))]
 
     def _thumbnails(self, draw: Draw) -> torch.Tensor:
         """Return a square number of pictures: one picture in each style, then other pictures."""

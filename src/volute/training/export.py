@@ -51,8 +51,8 @@ def export_graphs(exported: Exported) -> tuple[dict[str, bytes], bytes]:
 
 
 def to_onnx(graph: Graph) -> onnx.ModelProto:
-    """Export for any batch size, and for any height and width where they are free."""
-    free = (0, 2, 3) if graph.free else (0,)
+    """Export for any batch size, or for one alone, and for any size where that is free."""
+    free = (() if graph.alone else (0,)) + ((2, 3) if graph.free else ())
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
@@ -79,8 +79,8 @@ def parity(folder: Path, files: dict[str, str], graphs: list[Graph]) -> float:
 
     Relative to the largest value where that is over 1, as for a VAE's codes.
 
-    Random inputs at batch sizes 1 and 5, and where they are free at two sizes, so that a batch or
-    size frozen into the graph is found.
+    Random inputs at batch sizes 1 and 5 (where batches are taken), and where they are free at two
+    sizes, so that a batch or size frozen into the graph is found.
     """
     worst = 0.0
     for graph in graphs:
@@ -151,11 +151,12 @@ def _random_inputs(graph: Graph, batch: int) -> dict[str, torch.Tensor]:
     rng = torch.Generator().manual_seed(batch)
     inputs = {}
     for name, example in graph.inputs.items():
-        shape = (batch, *example.shape[1:])
+        count = 1 if graph.alone else batch
+        shape = (count, *example.shape[1:])
         if graph.free and batch > 1 and example.ndim == 4:
             sides = (shape[2] // 2 + 3, shape[3] // 2 + 8)
             sides = (side // graph.multiple * graph.multiple for side in sides)
-            shape = (batch, shape[1], *sides)
+            shape = (count, shape[1], *sides)
         if example.is_floating_point():
             inputs[name] = torch.randn(shape, generator=rng)
         else:

@@ -53,6 +53,8 @@ class Graph:
     """Whether height and width are free too, from 8 px on."""
     multiple: int = 1
     """Of what height and width are then multiples."""
+    alone: bool = False
+    """Whether it takes batches of one only."""
     outside: bool = False
     """Whether its weights are no part of the model, but made when it is used."""
 

@@ -1,0 +1,314 @@
+"""Where the signing keys lie, and whom this computer trusts.
+
+In the config folder, for its owner's eyes only: `keys/authority.pem` and `keys/signer.pem`, each a
+private key with its certificates; `trusted/`, certificates of others; `timestamp`, the address of a
+time-stamping service, if one was chosen. Keys are made on first use.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from volute.errors import UsageError, VoluteError
+from volute.events import Emit, Note, silent
+from volute.paths import atomic_file, config_dir, explained
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+    from volute.provenance.certificates import Credentials
+
+ORGANIZATION = "volute user"
+"""In certificates, unless a person says otherwise: a name would be on every picture."""
+LEAST = timedelta(days=5 * 365)
+"""A signer whose certificate is valid for less gets a new one: what it signs counts so long."""
+OTHERS = 0o077
+RENEW = "volute keys init --overwrite"
+ANEW = f"Make new ones: {RENEW}"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What `volute keys show` tells."""
+
+    folder: Path
+    organization: str
+    expires: datetime
+    own: bool
+    """Signed by the authority of this computer, not imported."""
+    authority: str
+    """SHA-256 of its certificate; empty if there is none."""
+    trusted: tuple[str, ...]
+    """Names of the certificates of others that are trusted."""
+    timestamp: str
+
+
+def folder() -> Path:
+    """Return the folder of the keys."""
+    return config_dir() / "keys"
+
+
+def credentials(emit: Emit = silent) -> Credentials:
+    """Return what to sign with; made on first use, renewed in good time, both told to `emit`.
+
+    Raises:
+        VoluteError: if others can read a key, it is damaged, expired and imported, or cannot be
+            written.
+    """
+    path = folder() / "signer.pem"
+    if not path.exists():
+        return init(emit=emit)
+    signer = _read(path)
+    left = signer.expires - datetime.now(UTC)
+    if left >= LEAST:
+        return signer
+    authority = _authority()
+    if authority is None or not _vouches(authority, signer):
+        return _while_it_lasts(signer, path)
+    if authority.expires <= signer.expires and left > timedelta(0):
+        return signer
+    return _renewed(authority, "renewed the signing certificate", emit)
+
+
+def init(organization: str = ORGANIZATION, again: bool = False, emit: Emit = silent) -> Credentials:
+    """Make keys: an authority, if there is none, and a signer.
+
+    Args:
+        organization: stands in the certificates, and so in everything that is signed.
+        again: make all anew; the old authority stays trusted.
+        emit: is told.
+
+    Raises:
+        UsageError: if there are keys, and not `again`.
+        VoluteError: if they cannot be written.
+    """
+    from volute.provenance import certificates
+
+    if (folder() / "signer.pem").exists() and not again:
+        raise UsageError(f"there are keys in {folder()}", "Add --overwrite to make new ones.")
+    if again:
+        _retired(folder() / "authority.pem")
+    made = certificates.new_authority(organization)
+    authority = _authority() or _first(folder() / "authority.pem", made)
+    return _renewed(authority, "made keys to sign with", emit)
+
+
+def import_signer(pem: bytes) -> Credentials:
+    """Sign from now on with a key and certificates of another's making.
+
+    Args:
+        pem: a private key, and its certificate with those above it, in this order.
+
+    Raises:
+        UsageError: if they do not fit together, or are not of the kind that C2PA accepts.
+    """
+    from volute.provenance import certificates, library
+
+    try:
+        signer = certificates.parsed(pem)
+        library.check(signer)
+    except ValueError as error:
+        hint = "Give the key and the certificates in PEM, the signer's first; see docs/provenance.md"
+        raise UsageError(f"these cannot sign: {error}", hint) from error
+    _write(folder() / "signer.pem", signer.pem)
+    return signer
+
+
+def trust(certificate: x509.Certificate) -> str:
+    """Trust what a certificate vouches for from now on; return its name here.
+
+    Raises:
+        VoluteError: if it cannot be written.
+    """
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    from volute.provenance.certificates import fingerprint, organization_of
+
+    place = config_dir() / "trusted" / f"{fingerprint(certificate)[:16]}.pem"
+    _write(place, certificate.public_bytes(Encoding.PEM))
+    return f"{organization_of(certificate)} ({place.stem})"
+
+
+def import_trusted(pem: bytes) -> list[str]:
+    """Trust the certificates in `pem`, as `trust` does.
+
+    Raises:
+        UsageError: if there are none.
+    """
+    from cryptography import x509
+
+    try:
+        found = x509.load_pem_x509_certificates(pem)
+    except ValueError as error:
+        raise UsageError("there is no certificate in PEM", "Give a .pem or .crt file.") from error
+    return [trust(one) for one in found]
+
+
+def anchors() -> bytes:
+    """Return the certificates that are trusted, in PEM: of this computer's authority and others."""
+    files = sorted((config_dir() / "trusted").glob("*.pem"))
+    own = _authority()
+    found = [] if own is None else [own.chain_pem]
+    return b"".join(found + [file.read_bytes() for file in files])
+
+
+def authority_pem() -> bytes:
+    """Return the certificate of this computer's authority, for others to trust."""
+    own = _authority()
+    if own is None:
+        raise VoluteError(f"there is no authority in {folder()}", "Make one: volute keys init")
+    return own.chain_pem
+
+
+def timestamp() -> str:
+    """Return the address of the time-stamping service; empty: none, or VOLUTE_OFFLINE is set."""
+    file = config_dir() / "timestamp"
+    if os.environ.get("VOLUTE_OFFLINE") or not file.exists():
+        return ""
+    return file.read_text(encoding="utf-8").strip()
+
+
+def set_timestamp(url: str) -> None:
+    """Have signatures time-stamped by a service (RFC 3161); an empty address ends that.
+
+    Raises:
+        UsageError: if it is no address.
+    """
+    if url and not url.startswith(("http://", "https://")):
+        raise UsageError(f"{url} is no address of a time-stamping service", "Begin with https://")
+    _write(config_dir() / "timestamp", url.encode())
+
+
+def shown() -> Shown:
+    """Return what there is.
+
+    Raises:
+        VoluteError: if there are no keys yet, or others can read them.
+    """
+    from cryptography import x509
+
+    from volute.provenance import certificates
+
+    path = folder() / "signer.pem"
+    if not path.exists():
+        raise VoluteError(f"there are no keys in {folder()} yet", "Make them: volute keys init")
+    signer, authority = _read(path), _authority()
+    own = authority is not None and _vouches(authority, signer)
+    others = sorted((config_dir() / "trusted").glob("*.pem"))
+    names = [
+        f"{certificates.organization_of(x509.load_pem_x509_certificate(file.read_bytes()))} "
+        f"({file.stem})"
+        for file in others
+    ]
+    print_of = certificates.fingerprint(authority.chain[0]) if authority else ""
+    organization = certificates.organization_of(signer.chain[0])
+    stamp = timestamp()
+    return Shown(folder(), organization, signer.expires, own, print_of, tuple(names), stamp)
+
+
+def gathered(files: Sequence[Path]) -> bytes:
+    """Return the contents of files, one after the other.
+
+    Raises:
+        UsageError: if one cannot be read.
+    """
+    try:
+        return b"\n".join(file.read_bytes() for file in files)
+    except OSError as error:
+        raise UsageError(f"cannot read {error.filename}: {error.strerror}") from error
+
+
+def _authority() -> Credentials | None:
+    path = folder() / "authority.pem"
+    return _read(path) if path.exists() else None
+
+
+def _vouches(authority: Credentials, signer: Credentials) -> bool:
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        signer.chain[0].verify_directly_issued_by(authority.chain[0])
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _retired(path: Path) -> None:
+    """Remove an authority, but go on to trust it; one that cannot be read is only removed."""
+    with contextlib.suppress(VoluteError):
+        if old := _authority():
+            trust(old.chain[0])
+    path.unlink(missing_ok=True)
+
+
+def _while_it_lasts(signer: Credentials, path: Path) -> Credentials:
+    """Return a signer that cannot be renewed here, while it is valid."""
+    if signer.expires <= datetime.now(UTC):
+        what = f"the certificate in {path} expired on {signer.expires:%Y-%m-%d}"
+        raise VoluteError(what, "Import a new one: volute keys import, or volute keys init")
+    return signer
+
+
+def _renewed(authority: Credentials, done: str, emit: Emit) -> Credentials:
+    from volute.provenance.certificates import new_signer
+
+    if authority.expires <= datetime.now(UTC):
+        what = f"the authority in {folder()} expired on {authority.expires:%Y-%m-%d}"
+        raise VoluteError(what, ANEW)
+    signer = new_signer(authority)
+    _write(folder() / "signer.pem", signer.pem)
+    emit(Note("keys", f"{done}, valid to {signer.expires:%Y-%m-%d}: {folder()}"))
+    return signer
+
+
+def _read(path: Path) -> Credentials:
+    from volute.provenance.certificates import parsed
+
+    try:
+        mode, pem = path.stat().st_mode, path.read_bytes()
+    except OSError as error:
+        what = f"cannot read the key in {path}: {error.strerror}"
+        raise VoluteError(what, "VOLUTE_CONFIG names another folder for keys.") from error
+    if os.name == "posix" and mode & OTHERS:
+        what = f"{path} can be read by others: its mode is {mode & 0o777:04o}"
+        raise VoluteError(what, f"If nobody has copied it: chmod 600 {path}. Else: {RENEW}")
+    try:
+        return parsed(pem)
+    except ValueError as error:
+        raise VoluteError(f"{path} is damaged: {error}", ANEW) from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    _made(path.parent)
+    with atomic_file(path, 0o600) as part:
+        part.write_bytes(data)
+
+
+def _made(place: Path) -> None:
+    """Make a folder, and the config folder around it, for their owner alone."""
+    with explained(place):
+        for one in (config_dir(), place):
+            one.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def _first(path: Path, made: Credentials) -> Credentials:
+    """Write `made` to `path`, unless another process was there first; return what is there."""
+    _made(path.parent)
+    with explained(path):
+        handle, name = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(made.pem)
+        try:
+            os.link(name, path)
+        except FileExistsError:
+            return _read(path)
+        finally:
+            os.unlink(name)
+    return made

@@ -1,0 +1,229 @@
+"""c2pa-python, the one module that calls it: how it is set, what it signs, what it reads.
+
+It never fetches anything but a time-stamp, and that only where an address is given: remote
+manifests and the status of certificates (OCSP) are not asked for. No thumbnails are made.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:
+    from c2pa import Context
+
+    from volute.provenance.certificates import Credentials
+
+HELD = 16
+"""Megabytes of a file that the library copies in memory, before it does so on disk."""
+LARGE = 64 << 20
+"""Bytes of a film above which its parts are hashed one by one."""
+PART = 4096
+"""Of such a film, in kB."""
+UNKNOWN = "application/octet-stream"
+
+
+class SigningError(Exception):
+    """The library could not sign; the text says why."""
+
+
+class NetworkError(SigningError):
+    """It could not, as no time-stamp came."""
+
+
+class UnreadableError(Exception):
+    """There is a manifest, or may be, but it cannot be read; the text says why."""
+
+
+class RemoteError(Exception):
+    """The manifest lies elsewhere; the text is where."""
+
+
+@dataclass(frozen=True)
+class Ingredient:
+    """Something that a file was made from."""
+
+    file: Path
+    mime: str
+    about: Mapping[str, str]
+    """Relationship, label and title."""
+    sidecar: bytes | None = None
+    """Its manifest, where that does not lie inside it."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be signed."""
+
+    manifest: Mapping[str, Any]
+    mime: str
+    inside: bool
+    """The manifest goes into the file."""
+    ingredients: Sequence[Ingredient] = field(default=())
+    timestamp: str = ""
+
+
+def sign(job: Job, source: Path, target: Path, signer: Credentials, anchors: bytes) -> bytes:
+    """Write `source` with its manifest to `target`, unless it stays outside; return the manifest.
+
+    Raises:
+        NetworkError: if the time-stamp is missing.
+        SigningError: if the file cannot carry one, or the certificate is not accepted.
+    """
+    from c2pa import Builder, C2paError, C2paSignerInfo, C2paSigningAlg, Signer
+
+    info = C2paSignerInfo(
+        alg=C2paSigningAlg[signer.algorithm],
+        sign_cert=signer.chain_pem,
+        private_key=signer.key_pem,
+        ta_url=job.timestamp.encode() or None,
+    )
+    settings = _context(anchors, parts=source.stat().st_size > LARGE)
+    try:
+        with ExitStack() as stack:
+            builder = stack.enter_context(Builder(dict(job.manifest), settings))
+            if not job.inside:
+                builder.set_no_embed()
+            for ingredient in job.ingredients:
+                _add(builder, ingredient, settings)
+            stream = stack.enter_context(source.open("rb"))
+            out: BinaryIO = target.open("w+b") if job.inside else _Nowhere()
+            return builder.sign(
+                stack.enter_context(Signer.from_info(info)),
+                job.mime,
+                stream,
+                stack.enter_context(out),
+            )
+    except C2paError as error:
+        kind = NetworkError if job.timestamp and "http" in str(error) else SigningError
+        raise kind(_words(error)) from error
+
+
+def check(signer: Credentials) -> None:
+    """Sign a little something, and read it.
+
+    Raises:
+        ValueError: if what it signs is not accepted, saying why.
+    """
+    from c2pa import C2paError
+
+    with ExitStack() as stack:
+        import tempfile
+
+        file = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "a.txt"
+        file.write_text("volute")
+        job = Job({"assertions": []}, "text/plain", inside=False)
+        try:
+            sign(job, file, file, signer, b"")
+        except (SigningError, C2paError) as error:
+            raise ValueError(str(error)) from error
+
+
+def read(file: Path, mime: str, sidecar: bytes | None, anchors: bytes) -> dict[str, Any] | None:
+    """Return what the library tells of a file's manifest; None if there is none.
+
+    Args:
+        file: what to read.
+        mime: its type; octets for what is not known.
+        sidecar: the manifest, where it lies beside the file.
+        anchors: certificates that are trusted, in PEM.
+
+    Raises:
+        UnreadableError: if there may be one, but it makes no sense, or the file does not.
+        RemoteError: if it lies elsewhere.
+        OSError: if the file cannot be read.
+    """
+    from c2pa import C2paError, Reader
+
+    with file.open("rb") as stream:
+        known = mime if mime != UNKNOWN or sidecar else None
+        try:
+            with Reader(known, stream, sidecar, context=_context(anchors)) as reader:
+                return json.loads(reader.json())
+        except C2paError.ManifestNotFound:
+            return None
+        except C2paError.NotSupported as error:
+            if sidecar is None:
+                return None
+            raise UnreadableError(_words(error)) from error
+        except C2paError as error:
+            words = _words(error)
+            if "must fetch remote manifests from url" in words:
+                raise RemoteError(words.rpartition(" ")[2]) from error
+            raise UnreadableError(words) from error
+        except (ValueError, RecursionError) as error:
+            raise UnreadableError("the manifest holds no JSON") from error
+
+
+def _add(builder: Any, ingredient: Ingredient, settings: Context) -> None:
+    """Add an ingredient with its history; of a file that the library cannot read, its mere name."""
+    from c2pa import C2paError, Reader
+
+    about: dict[str, Any] = dict(ingredient.about)
+    with ingredient.file.open("rb") as stream:
+        try:
+            if ingredient.sidecar is not None:
+                with Reader(ingredient.mime, stream, ingredient.sidecar, context=settings) as reader:
+                    told = json.loads(reader.json())
+                about["active_manifest"] = told["active_manifest"]
+                about["validation_results"] = told["validation_results"]
+                about["manifest_data"] = {"format": "application/c2pa", "identifier": "beside"}
+                builder.add_resource("beside", io.BytesIO(ingredient.sidecar))
+                stream.seek(0)
+            builder.add_ingredient(about, ingredient.mime, stream)
+        except C2paError:
+            stream.seek(0)
+            builder.add_ingredient(dict(ingredient.about), UNKNOWN, stream)
+
+
+def _context(anchors: bytes, parts: bool = False) -> Context:
+    from c2pa import Context
+
+    core: dict[str, int] = {"backing_store_memory_threshold_in_mb": HELD}
+    if parts:
+        core["merkle_tree_chunk_size_in_kb"] = PART
+    settings: dict[str, Any] = {
+        "core": core,
+        "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
+        "builder": {"thumbnail": {"enabled": False}},
+    }
+    if anchors:
+        settings["trust"] = {"user_anchors": anchors.decode("ascii")}
+    return Context.from_dict(settings)
+
+
+def _words(error: Exception) -> str:
+    """Return what the library says, without the names of its own parts."""
+    text = " ".join(str(error).split())
+    return text.partition(": ")[2] or text
+
+
+class _Nowhere(io.RawIOBase):
+    """A file that keeps nothing: where the manifest stays outside, the library copies the rest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._place = self._size = 0
+
+    def write(self, data: Any) -> int:
+        self._place += len(data)
+        self._size = max(self._size, self._place)
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._place = (0, self._place, self._size)[whence] + offset
+        return self._place
+
+    def tell(self) -> int:
+        return self._place
+
+    def read(self, size: int = -1) -> bytes:
+        return b""
+
+    def flush(self) -> None:
+        return None

@@ -88,7 +88,9 @@ def parsed(pem: bytes) -> Credentials:
     if not isinstance(key, Key) or (
         isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name not in CURVES
     ):
-        raise ValueError("a key that C2PA does not know: it takes P-256, P-384, P-521, Ed25519, RSA")
+        raise ValueError(
+            "a key that C2PA does not know: it takes P-256, P-384, P-521, Ed25519, RSA"
+        )
     if _public(key.public_key()) != _public(chain[0].public_key()):
         raise ValueError("the key is not that of the first certificate")
     return Credentials(key, tuple(chain))
@@ -106,7 +108,7 @@ def new_authority(organization: str) -> Credentials:
 
 
 def new_signer(authority: Credentials, valid: timedelta = SIGNER_YEARS * YEAR) -> Credentials:
-    """Return a signer that an authority vouches for, for so long, but not for longer than it can."""
+    """Return a signer that an authority vouches for, for so long or as long as it can."""
     key = ec.generate_private_key(ec.SECP256R1())
     above = authority.chain[0]
     (organization,) = above.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)

@@ -115,7 +115,9 @@ def import_signer(pem: bytes) -> Credentials:
         signer = certificates.parsed(pem)
         library.check(signer)
     except ValueError as error:
-        hint = "Give the key and the certificates in PEM, the signer's first; see docs/provenance.md"
+        hint = (
+            "Give the key and the certificates in PEM, the signer's first; see docs/provenance.md"
+        )
         raise UsageError(f"these cannot sign: {error}", hint) from error
     _write(folder() / "signer.pem", signer.pem)
     return signer

@@ -58,9 +58,7 @@ def add(record: Record) -> None:
             stream.write(record.model_dump_json().encode() + b"\n")
 
 
-def find(
-    *, sha256: str = "", manifest: str = "", watermark: int | None = None
-) -> Record | None:
+def find(*, sha256: str = "", manifest: str = "", watermark: int | None = None) -> Record | None:
     """Return the newest record with one of these, or None; of two files with one ID, the newer."""
     for record in records():
         same = sha256 and record.sha256 == sha256 or manifest and record.manifest == manifest

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from c2pa import Context
@@ -92,7 +92,7 @@ def sign(job: Job, source: Path, target: Path, signer: Credentials, anchors: byt
             for ingredient in job.ingredients:
                 _add(builder, ingredient, settings)
             stream = stack.enter_context(source.open("rb"))
-            out: BinaryIO = target.open("w+b") if job.inside else _Nowhere()
+            out: Any = target.open("w+b") if job.inside else _Nowhere()
             return builder.sign(
                 stack.enter_context(Signer.from_info(info)),
                 job.mime,
@@ -145,14 +145,10 @@ def read(file: Path, mime: str, sidecar: bytes | None, anchors: bytes) -> dict[s
         try:
             with Reader(known, stream, sidecar, context=_context(anchors)) as reader:
                 return json.loads(reader.json())
-        except C2paError.ManifestNotFound:
-            return None
-        except C2paError.NotSupported as error:
-            if sidecar is None:
-                return None
-            raise UnreadableError(_words(error)) from error
         except C2paError as error:
-            words = _words(error)
+            words, kind = _words(error), str(error).partition(":")[0]
+            if sidecar is None and kind in ("ManifestNotFound", "NotSupported"):
+                return None
             if "must fetch remote manifests from url" in words:
                 raise RemoteError(words.rpartition(" ")[2]) from error
             raise UnreadableError(words) from error
@@ -168,7 +164,9 @@ def _add(builder: Any, ingredient: Ingredient, settings: Context) -> None:
     with ingredient.file.open("rb") as stream:
         try:
             if ingredient.sidecar is not None:
-                with Reader(ingredient.mime, stream, ingredient.sidecar, context=settings) as reader:
+                with Reader(
+                    ingredient.mime, stream, ingredient.sidecar, context=settings
+                ) as reader:
                     told = json.loads(reader.json())
                 about["active_manifest"] = told["active_manifest"]
                 about["validation_results"] = told["validation_results"]

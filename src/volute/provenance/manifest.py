@@ -87,24 +87,26 @@ def signed_file(target: Path, origin: Origin | None, emit: Emit = silent) -> Ite
     """
     from volute.provenance import keys
 
-    if origin is not None:
-        keys.credentials(emit)
-    beside, sidecar = carriers.beside(target), None
+    beside = carriers.beside(target)
+    if origin is None:
+        with atomic_file(target) as part:
+            yield part
+        beside.unlink(missing_ok=True)  # it was that of the file which was there before
+        return
+    keys.credentials(emit)
+    name = f"urn:c2pa:{uuid.uuid4()}"
     with atomic_file(target) as part:
         yield part
-        if origin is not None:
-            name = f"urn:c2pa:{uuid.uuid4()}"
-            sidecar = _sealed(part, origin, name, emit)
-            record = _record(part, target, origin, name)
-            if sidecar is not None:
-                with atomic_file(beside) as place:
-                    place.write_bytes(sidecar)
+        sidecar = _sealed(part, origin, name, emit)
+        record = _record(part, target, origin, name)
+        if sidecar is not None:
+            with atomic_file(beside) as place:
+                place.write_bytes(sidecar)
     if sidecar is None:
-        beside.unlink(missing_ok=True)  # it was that of the file which was there before
+        beside.unlink(missing_ok=True)
     else:
         emit(Note("signed", f"{target.name}: the manifest lies beside it, in {beside.name}"))
-    if origin is not None:
-        _remembered(record, emit)
+    _remembered(record, emit)
 
 
 def sign(file: str | Path, origin: Origin, emit: Emit = silent) -> None:
@@ -166,11 +168,12 @@ def _written(part: Path, job: Job) -> bytes | None:
 
 def _manifest(origin: Origin, name: str) -> dict[str, Any]:
     """Return the definition of a manifest, as c2pa-python takes it."""
-    about = {"model": origin.model, "sha256": origin.weights}
+    about: dict[str, Any] = {"model": origin.model, "sha256": origin.weights}
     if origin.seed is not None:
         about["seed"] = origin.seed if origin.seed < EXACT else str(origin.seed)
     about["parameters"] = dict(origin.parameters)
-    parts = [("c2pa.actions.v2", {"actions": _actions(origin)}), (GENERATION, about)]
+    parts: list[tuple[str, Any]] = [("c2pa.actions.v2", {"actions": _actions(origin)})]
+    parts.append((GENERATION, about))
     if origin.watermark is not None:
         blocks = [{"scope": {}, "value": f"{origin.watermark:04x}"}]
         parts.append(("c2pa.soft-binding", {"alg": WATERMARK, "blocks": blocks}))

@@ -47,13 +47,14 @@ def verify(
     """
     from volute.cli.outputs import choose
     from volute.cli.verify_report import lines, report
+    from volute.engine.batch import gathered
     from volute.provenance import verify as look
 
     if html is not None:
         choose(html, "", overwrite)
     found: dict[str, Verdict] = {}
     failed = 0
-    names = _names(files)
+    names = [str(item.source) for item in gathered(files)]
     for name in names:
         try:
             found[name] = look(name)
@@ -74,15 +75,6 @@ def verify(
         raise typer.Exit(BROKEN)
     if failed:
         raise typer.Exit(1)
-
-
-def _names(files: list[str]) -> list[str]:
-    """Return the files named, and those in folders, but for the manifests that lie beside them."""
-    from volute.engine.batch import gathered
-    from volute.provenance.carriers import SIDECAR
-
-    found = [str(item.source) for item in gathered(files)]
-    return [name for name in found if name in files or not name.endswith(SIDECAR)]
 
 
 def _record(verdict: Verdict) -> dict[str, Any]:

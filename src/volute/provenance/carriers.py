@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from volute.engine.batch import SIDECAR
 from volute.media.geotiff import is_geotiff
 from volute.media.magic import form_by_magic
 from volute.media.video_kinds import container_kind
 
-SIDECAR = ".c2pa"
 MOST = 64 << 20
 """Bytes of a sidecar that is read; the largest known have a few hundred kB."""
 TEXT = "text/plain"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from volute.errors import printable
-from volute.provenance import carriers
+from volute.provenance import carriers, keys, library
 from volute.provenance.manifest import GENERATION, Value
 
 State = Literal["absent", "intact", "trusted", "broken"]
@@ -99,8 +99,6 @@ def look(file: Path, mime: str) -> Manifest:
     Raises:
         OSError: if it cannot be read.
     """
-    from volute.provenance import keys, library
-
     anchors = keys.anchors()
     try:
         told = library.read(file, mime, None, anchors)

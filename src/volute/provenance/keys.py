@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from volute.errors import UsageError, VoluteError
 from volute.events import Emit, Note, silent
 from volute.paths import atomic_file, config_dir, explained
+from volute.provenance import library
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -109,7 +110,7 @@ def import_signer(pem: bytes) -> Credentials:
     Raises:
         UsageError: if they do not fit together, or are not of the kind that C2PA accepts.
     """
-    from volute.provenance import certificates, library
+    from volute.provenance import certificates
 
     try:
         signer = certificates.parsed(pem)

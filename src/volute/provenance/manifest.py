@@ -17,20 +17,17 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from volute.errors import VoluteError, printable
 from volute.events import Emit, Note, silent
 from volute.paths import atomic_file
-from volute.provenance import carriers, ledger
-
-if TYPE_CHECKING:
-    from volute.provenance.library import Ingredient, Job
+from volute.provenance import carriers, keys, ledger, library
+from volute.provenance.library import IPTC, Ingredient, Job, NetworkError, SigningError
 
 Deed = Literal["sample", "interpolate", "reconstruct", "write", "stylize", "upscale"]
 Value = str | int | float | bool | None
 
-IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 ACTIONS: dict[Deed, tuple[str, str]] = {
     "sample": ("c2pa.created", "trainedAlgorithmicMedia"),
     "interpolate": ("c2pa.created", "trainedAlgorithmicMedia"),
@@ -85,8 +82,6 @@ def signed_file(target: Path, origin: Origin | None, emit: Emit = silent) -> Ite
     Raises:
         VoluteError: if it cannot be written or signed.
     """
-    from volute.provenance import keys
-
     beside = carriers.beside(target)
     if origin is None:
         with atomic_file(target) as part:
@@ -121,8 +116,6 @@ def sign(file: str | Path, origin: Origin, emit: Emit = silent) -> None:
 
 def _sealed(part: Path, origin: Origin, name: str, emit: Emit) -> bytes | None:
     """Put a manifest into a file; return it where it does not go inside."""
-    from volute.provenance.library import Job, SigningError
-
     mime = carriers.mime_of(part)
     job = Job(_manifest(origin, name), mime, carriers.carries(part, mime), _ingredients(origin))
     try:
@@ -138,9 +131,6 @@ def _sealed(part: Path, origin: Origin, name: str, emit: Emit) -> bytes | None:
 
 def _stamped(part: Path, job: Job, emit: Emit) -> bytes | None:
     """Do it with a time-stamp, if that is wanted and comes."""
-    from volute.provenance import keys
-    from volute.provenance.library import NetworkError
-
     url = keys.timestamp()
     if url and url not in _LATE:
         try:
@@ -152,8 +142,6 @@ def _stamped(part: Path, job: Job, emit: Emit) -> bytes | None:
 
 
 def _written(part: Path, job: Job) -> bytes | None:
-    from volute.provenance import keys, library
-
     handle, name = tempfile.mkstemp(part.suffix, ".signed.", part.parent)
     os.close(handle)
     made = Path(name)
@@ -210,15 +198,13 @@ def _ingredients(origin: Origin) -> list[Ingredient]:
 
 
 def _ingredient(file: Path, relationship: str, label: str) -> Ingredient:
-    from volute.provenance import library
-
     mime = carriers.mime_of(file)
     sidecar = carriers.sidecar_of(file)
     if sidecar is not None and carriers.carries(file, mime):
         with contextlib.suppress(library.UnreadableError, library.RemoteError):
             sidecar = None if library.read(file, mime, None, b"") else sidecar
     about = {"relationship": relationship, "label": label, "title": TITLES[relationship]}
-    return library.Ingredient(file, mime, about, sidecar)
+    return Ingredient(file, mime, about, sidecar)
 
 
 def _record(part: Path, target: Path, origin: Origin, name: str) -> ledger.Record:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -59,24 +58,26 @@ def add(record: Record) -> None:
 
 
 def find(*, sha256: str = "", manifest: str = "", watermark: int | None = None) -> Record | None:
-    """Return the newest record with one of these, or None; of two files with one ID, the newer."""
-    for record in records():
-        same = sha256 and record.sha256 == sha256 or manifest and record.manifest == manifest
-        if same or (watermark is not None and record.watermark == watermark):
-            return record
-    return None
+    """Return the newest record with one of these, or None: ask for one at a time."""
+    if sha256:
+        return _newest(f'"sha256":"{sha256}"')
+    if manifest:
+        return _newest(f'"manifest":"{manifest}"')
+    return None if watermark is None else _newest(f'"watermark":{watermark}}}')
 
 
-def records() -> Iterator[Record]:
-    """Yield all that is known, the newest first; lines that make no sense are left out."""
+def _newest(wanted: str) -> Record | None:
+    """Return the newest record whose line holds a text; lines that make no sense are left out."""
     for file in (path(), _older(path())):
         if not file.exists():
             continue
         with explained(file):
-            lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-        for line in reversed(lines):
+            text = file.read_text(encoding="utf-8", errors="replace")
+        for line in reversed(text.splitlines() if wanted in text else []):
             with contextlib.suppress(ValidationError):
-                yield Record.model_validate_json(line)
+                if wanted in line:
+                    return Record.model_validate_json(line)
+    return None
 
 
 def _older(file: Path) -> Path:

@@ -99,50 +99,49 @@ def look(file: Path, mime: str) -> Manifest:
     Raises:
         OSError: if it cannot be read.
     """
-    anchors = keys.anchors()
+    inside = _inside(file, mime)
+    sidecar = carriers.sidecar_of(file) if inside.state == "absent" else None
+    if sidecar is None:
+        return inside
     try:
-        told = library.read(file, mime, None, anchors)
+        return _judged(library.read(file, mime, sidecar, keys.anchors()) or {}, "beside")
+    except (library.UnreadableError, library.RemoteError) as error:
+        words = f"the manifest beside the file cannot be read: {_line(error)}"
+        return Manifest("broken", words, "beside")
+
+
+def _inside(file: Path, mime: str) -> Manifest:
+    try:
+        told = library.read(file, mime, None, keys.anchors())
     except library.RemoteError as error:
-        return Manifest(
-            "absent", f"its manifest lies elsewhere, and is not fetched: {_line(error)}"
-        )
+        words = f"its manifest lies elsewhere, and is not fetched: {_line(error)}"
+        return Manifest("absent", words)
     except library.UnreadableError as error:
         if _has_manifest(file):
             return Manifest("broken", f"the manifest cannot be read: {_line(error)}", "inside")
         told = None
-    if told is not None:
-        return _judged(told, "inside")
-    sidecar = carriers.sidecar_of(file)
-    if sidecar is None:
-        return Manifest("absent", ABSENT)
-    try:
-        told = library.read(file, mime, sidecar, anchors)
-    except (library.UnreadableError, library.RemoteError) as error:
-        told = None
-        words = f"the manifest beside the file cannot be read: {_line(error)}"
-        return Manifest("broken", words, "beside")
-    return _judged(told or {}, "beside")
+    return Manifest("absent", ABSENT) if told is None else _judged(told, "inside")
 
 
 def _judged(told: Mapping[str, Any], place: Literal["inside", "beside"]) -> Manifest:
     results = _dict(told.get("validation_results"))
-    history = _Tree(_dict(told.get("manifests")), _late(results)).step(
-        "file", _text(told.get("active_manifest")), _dict(results.get("activeManifest")), 0
-    )
+    own = _dict(results.get("activeManifest"))
+    tree = _Tree(_dict(told.get("manifests")), _late(results))
+    history = tree.step("file", _text(told.get("active_manifest")), own, 0)
     said = told.get("validation_state")
     state: State = "trusted" if said == "Trusted" else history.state
-    if said not in ("Trusted", "Valid") and not _failures(results):
+    if said not in ("Trusted", "Valid") and not _failures(own):
         state = "broken"
     history = replace(history, state=state)
-    return Manifest(state, _basis(history, results), place, _capped(history))
+    return Manifest(state, _basis(history, own), place, _capped(history))
 
 
-def _basis(step: Step, results: Mapping[str, Any]) -> str:
+def _basis(step: Step, own: Mapping[str, Any]) -> str:
     if step.state == "trusted":
         return f"as it was signed by {step.signer or 'someone'}, whom this computer trusts"
     if step.state == "broken":
         return "; ".join(step.reasons) or "the manifest is not valid"
-    old = "signingCredential.expired" in _failures(_dict(results.get("activeManifest")))
+    old = "signingCredential.expired" in _failures(own)
     why = "the certificate has expired" if old else "who that is, nobody vouches for"
     return f"as it was signed by {step.signer or 'someone'}, but {why}"
 

@@ -76,6 +76,15 @@ def write_text(target: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8")
 
 
+def write_private(target: Path, data: bytes) -> None:
+    """Write `data` atomically to a file of mode 0600, in folders that are made with mode 0700."""
+    with explained(target):
+        for folder in (config_dir(), target.parent):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with atomic_file(target, 0o600) as part:
+        part.write_bytes(data)
+
+
 def new_output(target: Path, overwrite: bool = False) -> Path:
     """Return `target` if it is free or may be overwritten, else the first free `name-2`, `-3`."""
     if overwrite or not target.exists():

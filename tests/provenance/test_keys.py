@@ -17,7 +17,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from signing import SAMPLED, officially, picture
 from volute.errors import UsageError, VoluteError
 from volute.events import Event
-from volute.provenance import certificates, keys, sign, verify
+from volute.paths import write_private
+from volute.provenance import certificates, keys, sign, trust, verify
 from volute.provenance.certificates import Credentials
 
 NONE = serialization.NoEncryption()
@@ -99,7 +100,7 @@ def test_a_signer_is_renewed_in_good_time_and_said_so(config: Path, left: timede
     authority = keys._authority()
     assert authority
     old = certificates.new_signer(authority, max(left, timedelta(seconds=-1)))
-    keys._write(config / "keys" / "signer.pem", old.pem)
+    write_private(config / "keys" / "signer.pem", old.pem)
     told: list[Event] = []
     made = keys.credentials(told.append)
     assert "renewed the signing certificate" in told[0].text
@@ -118,11 +119,11 @@ def test_what_cannot_be_renewed_lasts_as_long_as_it_does(
     keys.import_signer(soon.pem)
     assert keys.credentials().chain == soon.chain
     gone = certificates.new_signer(stranger, timedelta(seconds=-1))
-    keys._write(config / "keys" / "signer.pem", gone.pem)
+    write_private(config / "keys" / "signer.pem", gone.pem)
     with pytest.raises(VoluteError, match="expired on 20"):
         keys.credentials()
     monkeypatch.setattr(certificates, "AUTHORITY_YEARS", -1 / 3650)
-    keys._write(config / "keys" / "authority.pem", certificates.new_authority("Old").pem)
+    write_private(config / "keys" / "authority.pem", certificates.new_authority("Old").pem)
     with pytest.raises(VoluteError, match=r"the authority in .* expired"):
         keys._renewed(keys._authority(), "", lambda event: None)
 
@@ -154,7 +155,7 @@ def test_a_lost_signer_is_made_by_the_same_authority(config: Path) -> None:
 def test_a_damaged_key_says_what_to_do(config: Path, content: bytes) -> None:
     keys.init()
     for name in ("signer.pem", "authority.pem"):
-        keys._write(config / "keys" / name, content)
+        write_private(config / "keys" / name, content)
     with pytest.raises(VoluteError, match="is damaged: no private key") as caught:
         keys.credentials()
     assert "--overwrite" in caught.value.hint
@@ -185,7 +186,7 @@ def test_keys_of_all_kinds_can_be_imported(config: Path, tmp_path: Path, kind: s
     sign(file, SAMPLED)
     assert verify(file).manifest.state == "intact"
     assert "Museum" in verify(file).manifest.basis
-    keys.import_trusted(authority.chain_pem)
+    trust.import_pem(authority.chain_pem)
     assert verify(file).manifest.state == "trusted"
     assert not keys.shown().own
 
@@ -213,7 +214,7 @@ def test_what_cannot_sign_is_not_imported(config: Path) -> None:
         assert "\n" not in caught.value.what
     assert keys.credentials().chain == mine.chain
     with pytest.raises(UsageError, match="no certificate"):
-        keys.import_trusted(b"nothing")
+        trust.import_pem(b"nothing")
 
 
 @pytest.mark.parametrize("offline", [True, False])

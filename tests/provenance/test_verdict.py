@@ -18,7 +18,7 @@ from conftest import real_data
 from filming import Recipe, film
 from signing import SAMPLED, WEIGHTS, picture
 from volute.errors import DataError
-from volute.provenance import Origin, carriers, certificates, history, keys, sign, verify
+from volute.provenance import Origin, carriers, certificates, history, keys, sign, trust, verify
 from volute.provenance.history import Step
 from volute.provenance.verdict import Known
 
@@ -66,7 +66,7 @@ def test_a_stranger_is_not_trusted_until_asked_for(
     sign(new, Origin("upscale", "x", WEIGHTS, parent=file))
     found = verify(new).manifest
     assert (found.state, found.history.inputs[0].state) == ("trusted", "intact")
-    keys.import_trusted(pem)
+    trust.import_pem(pem)
     assert verify(file).manifest.state == "trusted"
 
 
@@ -77,7 +77,7 @@ def test_nothing_is_trusted_that_only_a_stranger_says(
     sign(old, SAMPLED)
     mine = keys.authority_pem()
     monkeypatch.setenv("VOLUTE_CONFIG", str(tmp_path / "stranger"))
-    keys.import_trusted(mine)
+    trust.import_pem(mine)
     sign(new, Origin("upscale", "x", WEIGHTS, parent=old))
     assert verify(new).manifest.history.inputs[0].state == "trusted"
     monkeypatch.setenv("VOLUTE_CONFIG", str(config))
@@ -87,7 +87,7 @@ def test_nothing_is_trusted_that_only_a_stranger_says(
 
 def test_an_expired_certificate_leaves_the_file_intact(config: Path, tmp_path: Path) -> None:
     stranger = certificates.new_authority("Stranger")
-    keys.import_trusted(stranger.chain_pem)
+    trust.import_pem(stranger.chain_pem)
     keys.import_signer(certificates.new_signer(stranger, timedelta(seconds=2)).pem)
     file = picture(tmp_path / "a.png")
     sign(file, SAMPLED)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from volute.cli.sample import AsJson, Overwrite
+from volute.errors import UsageError
 
 
 def register(app: typer.Typer) -> None:
@@ -104,11 +105,15 @@ def import_(
       volute keys import --trust museum.pem
     """
     from volute.provenance import keys
+    from volute.provenance import trust as trusted
     from volute.provenance.certificates import organization_of
 
-    pem = keys.gathered(files)
+    try:
+        pem = b"\n".join(file.read_bytes() for file in files)
+    except OSError as error:
+        raise UsageError(f"cannot read {error.filename}: {error.strerror}") from error
     if trust:
-        for name in keys.import_trusted(pem):
+        for name in trusted.import_pem(pem):
             typer.echo(f"trusted  {name}")
         return
     signer = keys.import_signer(pem)

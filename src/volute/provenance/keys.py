@@ -1,8 +1,8 @@
-"""Where the signing keys lie, and whom this computer trusts.
+"""Where the signing keys lie, how they are made and renewed.
 
 In the config folder, for its owner's eyes only: `keys/authority.pem` and `keys/signer.pem`, each a
-private key with its certificates; `trusted/`, certificates of others; `timestamp`, the address of a
-time-stamping service, if one was chosen. Keys are made on first use.
+private key with its certificates, made on first use; `timestamp`, the address of a time-stamping
+service, if one was chosen.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,12 +17,10 @@ from typing import TYPE_CHECKING
 
 from volute.errors import UsageError, VoluteError
 from volute.events import Emit, Note, silent
-from volute.paths import atomic_file, config_dir, explained
-from volute.provenance import library
+from volute.paths import config_dir, explained, write_private
+from volute.provenance import library, trust
 
 if TYPE_CHECKING:
-    from cryptography import x509
-
     from volute.provenance.certificates import Credentials
 
 ORGANIZATION = "volute user"
@@ -120,46 +117,14 @@ def import_signer(pem: bytes) -> Credentials:
             "Give the key and the certificates in PEM, the signer's first; see docs/provenance.md"
         )
         raise UsageError(f"these cannot sign: {error}", hint) from error
-    _write(folder() / "signer.pem", signer.pem)
+    write_private(folder() / "signer.pem", signer.pem)
     return signer
-
-
-def trust(certificate: x509.Certificate) -> str:
-    """Trust what a certificate vouches for from now on; return its name here.
-
-    Raises:
-        VoluteError: if it cannot be written.
-    """
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    from volute.provenance.certificates import fingerprint, organization_of
-
-    place = config_dir() / "trusted" / f"{fingerprint(certificate)[:16]}.pem"
-    _write(place, certificate.public_bytes(Encoding.PEM))
-    return f"{organization_of(certificate)} ({place.stem})"
-
-
-def import_trusted(pem: bytes) -> list[str]:
-    """Trust the certificates in `pem`, as `trust` does.
-
-    Raises:
-        UsageError: if there are none.
-    """
-    from cryptography import x509
-
-    try:
-        found = x509.load_pem_x509_certificates(pem)
-    except ValueError as error:
-        raise UsageError("there is no certificate in PEM", "Give a .pem or .crt file.") from error
-    return [trust(one) for one in found]
 
 
 def anchors() -> bytes:
     """Return the certificates that are trusted, in PEM: of this computer's authority and others."""
-    files = sorted((config_dir() / "trusted").glob("*.pem"))
     own = _authority()
-    found = [] if own is None else [own.chain_pem]
-    return b"".join(found + [file.read_bytes() for file in files])
+    return (b"" if own is None else own.chain_pem) + trust.others_pem()
 
 
 def authority_pem() -> bytes:
@@ -186,7 +151,7 @@ def set_timestamp(url: str) -> None:
     """
     if url and not url.startswith(("http://", "https://")):
         raise UsageError(f"{url} is no address of a time-stamping service", "Begin with https://")
-    _write(config_dir() / "timestamp", url.encode())
+    write_private(config_dir() / "timestamp", url.encode())
 
 
 def shown() -> Shown:
@@ -195,8 +160,6 @@ def shown() -> Shown:
     Raises:
         VoluteError: if there are no keys yet, or others can read them.
     """
-    from cryptography import x509
-
     from volute.provenance import certificates
 
     path = folder() / "signer.pem"
@@ -204,28 +167,10 @@ def shown() -> Shown:
         raise VoluteError(f"there are no keys in {folder()} yet", "Make them: volute keys init")
     signer, authority = _read(path), _authority()
     own = authority is not None and _vouches(authority, signer)
-    others = sorted((config_dir() / "trusted").glob("*.pem"))
-    names = [
-        f"{certificates.organization_of(x509.load_pem_x509_certificate(file.read_bytes()))} "
-        f"({file.stem})"
-        for file in others
-    ]
     print_of = certificates.fingerprint(authority.chain[0]) if authority else ""
     organization = certificates.organization_of(signer.chain[0])
-    stamp = timestamp()
-    return Shown(folder(), organization, signer.expires, own, print_of, tuple(names), stamp)
-
-
-def gathered(files: Sequence[Path]) -> bytes:
-    """Return the contents of files, one after the other.
-
-    Raises:
-        UsageError: if one cannot be read.
-    """
-    try:
-        return b"\n".join(file.read_bytes() for file in files)
-    except OSError as error:
-        raise UsageError(f"cannot read {error.filename}: {error.strerror}") from error
+    others, stamp = tuple(trust.others()), timestamp()
+    return Shown(folder(), organization, signer.expires, own, print_of, others, stamp)
 
 
 def _authority() -> Credentials | None:
@@ -247,7 +192,7 @@ def _retired(path: Path) -> None:
     """Remove an authority, but go on to trust it; one that cannot be read is only removed."""
     with contextlib.suppress(VoluteError):
         if old := _authority():
-            trust(old.chain[0])
+            trust.add(old.chain[0])
     path.unlink(missing_ok=True)
 
 
@@ -255,7 +200,7 @@ def _while_it_lasts(signer: Credentials, path: Path) -> Credentials:
     """Return a signer that cannot be renewed here, while it is valid."""
     if signer.expires <= datetime.now(UTC):
         what = f"the certificate in {path} expired on {signer.expires:%Y-%m-%d}"
-        raise VoluteError(what, "Import a new one: volute keys import, or volute keys init")
+        raise VoluteError(what, f"Import a new one: volute keys import. {ANEW}")
     return signer
 
 
@@ -266,7 +211,7 @@ def _renewed(authority: Credentials, done: str, emit: Emit) -> Credentials:
         what = f"the authority in {folder()} expired on {authority.expires:%Y-%m-%d}"
         raise VoluteError(what, ANEW)
     signer = new_signer(authority)
-    _write(folder() / "signer.pem", signer.pem)
+    write_private(folder() / "signer.pem", signer.pem)
     emit(Note("keys", f"{done}, valid to {signer.expires:%Y-%m-%d}: {folder()}"))
     return signer
 
@@ -288,23 +233,11 @@ def _read(path: Path) -> Credentials:
         raise VoluteError(f"{path} is damaged: {error}", ANEW) from error
 
 
-def _write(path: Path, data: bytes) -> None:
-    _made(path.parent)
-    with atomic_file(path, 0o600) as part:
-        part.write_bytes(data)
-
-
-def _made(place: Path) -> None:
-    """Make a folder, and the config folder around it, for their owner alone."""
-    with explained(place):
-        for one in (config_dir(), place):
-            one.mkdir(parents=True, exist_ok=True, mode=0o700)
-
-
 def _first(path: Path, made: Credentials) -> Credentials:
     """Write `made` to `path`, unless another process was there first; return what is there."""
-    _made(path.parent)
     with explained(path):
+        for place in (config_dir(), path.parent):
+            place.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle, name = tempfile.mkstemp(dir=path.parent)
         with os.fdopen(handle, "wb") as stream:
             stream.write(made.pem)

@@ -364,3 +364,17 @@ def test_every_deed_has_its_action(tmp_path: Path) -> None:
         sign(file, Origin(deed, "m", WEIGHTS, parent=made_of))
         done = assertion(officially(file), "c2pa.actions.v2")["actions"][-1]
         assert (done["action"], done["digitalSourceType"]) == (action, IPTC + source)
+
+
+def test_large_files_are_signed_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("volute.provenance.library.HELD", 0)
+    file = picture(tmp_path / "a.png")
+    before = pixels(file)
+    sign(file, SAMPLED)
+    assert officially(file)["validation_state"] == "Trusted"
+    assert np.array_equal(pixels(file), before)
+    assert list(tmp_path.iterdir()) == [file]
+    broken = tmp_path / "b.png"
+    broken.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(200))
+    sign(broken, SAMPLED)
+    assert sorted(tmp_path.iterdir()) == [file, broken, carriers.beside(broken)]

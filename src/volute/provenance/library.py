@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from volute.provenance.certificates import Credentials
 
 HELD = 16
-"""Megabytes of a file that the library copies in memory, before it does so on disk."""
+"""Megabytes of a file up to which it is worked on in memory, not on disk."""
 LARGE = 64 << 20
 """Bytes of a film above which its parts are hashed one by one."""
 PART = 4096
@@ -70,13 +70,33 @@ class Job:
     timestamp: str = ""
 
 
-def sign(job: Job, source: Path, target: Path, signer: Credentials, anchors: bytes) -> bytes:
-    """Write `source` with its manifest to `target`, unless it stays outside; return the manifest.
+def sign(job: Job, file: Path, signer: Credentials, anchors: bytes) -> bytes:
+    """Put a manifest into `file`, or leave it as it is, as the job says; return the manifest.
 
     Raises:
         NetworkError: if the time-stamp is missing.
         SigningError: if the file cannot carry one, or the certificate is not accepted.
     """
+    if not job.inside:
+        with file.open("rb") as stream:
+            return _signed(job, stream, _Nowhere(), signer, anchors)
+    if file.stat().st_size <= HELD << 20:
+        made = io.BytesIO()
+        data = _signed(job, io.BytesIO(file.read_bytes()), made, signer, anchors)
+        file.write_bytes(made.getbuffer())
+        return data
+    handle, name = tempfile.mkstemp(file.suffix, ".signed.", file.parent)
+    try:
+        with os.fdopen(handle, "w+b") as out, file.open("rb") as stream:
+            data = _signed(job, stream, out, signer, anchors)
+        file.unlink()  # a rename over a file that is there waits for the disk, on ext4
+        os.rename(name, file)
+        return data
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _signed(job: Job, stream: Any, out: Any, signer: Credentials, anchors: bytes) -> bytes:
     from c2pa import Builder, C2paError, C2paSignerInfo, C2paSigningAlg, Signer
 
     info = C2paSignerInfo(
@@ -85,22 +105,16 @@ def sign(job: Job, source: Path, target: Path, signer: Credentials, anchors: byt
         private_key=signer.key_pem,
         ta_url=job.timestamp.encode() or None,
     )
-    settings = _context(anchors, parts=source.stat().st_size > LARGE)
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    settings = _context(anchors, parts=size > LARGE)
     try:
-        with ExitStack() as stack:
-            builder = stack.enter_context(Builder(dict(job.manifest), settings))
+        with Builder(dict(job.manifest), settings) as builder, Signer.from_info(info) as one:
             if not job.inside:
                 builder.set_no_embed()
             for ingredient in job.ingredients:
                 _add(builder, ingredient, settings)
-            stream = stack.enter_context(source.open("rb"))
-            out: Any = target.open("w+b") if job.inside else _Nowhere()
-            return builder.sign(
-                stack.enter_context(Signer.from_info(info)),
-                job.mime,
-                stream,
-                stack.enter_context(out),
-            )
+            return builder.sign(one, job.mime, stream, out)
     except C2paError as error:
         kind = NetworkError if job.timestamp and "http" in str(error) else SigningError
         raise kind(_words(error)) from error
@@ -119,7 +133,7 @@ def check(signer: Credentials) -> None:
         file = Path(folder, "a.txt")
         file.write_text("volute")
         try:
-            sign(job, file, file, signer, b"")
+            sign(job, file, signer, b"")
         except SigningError as error:
             raise ValueError(str(error)) from error
 

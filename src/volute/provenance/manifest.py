@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import shutil
-import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -142,16 +140,8 @@ def _stamped(part: Path, job: Job, emit: Emit) -> bytes | None:
 
 
 def _written(part: Path, job: Job) -> bytes | None:
-    handle, name = tempfile.mkstemp(part.suffix, ".signed.", part.parent)
-    os.close(handle)
-    made = Path(name)
-    try:
-        data = library.sign(job, part, made, keys.credentials(), keys.anchors())
-        if job.inside:
-            made.replace(part)
-        return None if job.inside else data
-    finally:
-        made.unlink(missing_ok=True)
+    data = library.sign(job, part, keys.credentials(), keys.anchors())
+    return None if job.inside else data
 
 
 def _manifest(origin: Origin, name: str) -> dict[str, Any]:

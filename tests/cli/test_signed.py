@@ -17,7 +17,7 @@ from signing import picture
 from volute import zoo
 from volute.engine.artefact import open_artefact
 from volute.handles import Stylizer, Upscaler
-from volute.provenance import verify
+from volute.provenance import sign, verify
 from volute.provenance.history import Step
 
 
@@ -143,3 +143,12 @@ def test_manifests_beside_files_are_not_worked_on(command: Command) -> None:
     assert made.code == 0
     step: Step = verify("out/b.mkv").manifest.history
     assert step.inputs[0].state == "trusted"
+
+
+def test_what_was_made_in_memory_can_be_signed_later(command: Command) -> None:
+    model = volute.load("tiny-gan")
+    model.sample(1, seed=3)[0].save("bag.png")
+    assert verify("bag.png").manifest.state == "absent"
+    sign("bag.png", model.origin("sample", {"truncation": 1.0}, seed=3))
+    found = verify("bag.png").manifest
+    assert (found.state, found.history.generation["seed"]) == ("trusted", 3)

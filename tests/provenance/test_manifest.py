@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import shutil
 import socket
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -378,3 +381,51 @@ def test_large_files_are_signed_on_disk(tmp_path: Path, monkeypatch: pytest.Monk
     broken.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(200))
     sign(broken, SAMPLED)
     assert sorted(tmp_path.iterdir()) == [file, broken, carriers.beside(broken)]
+
+
+def test_a_very_large_picture_has_it_beside_it_and_a_film_inside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(carriers, "LARGE", 1000)
+    file, movie = picture(tmp_path / "a.png"), film(tmp_path / "a.mp4", Recipe())
+    assert min(file.stat().st_size, movie.stat().st_size) > 1000
+    for one in (file, movie):
+        sign(one, SAMPLED)
+    assert carriers.beside(file).exists()
+    assert not carriers.beside(movie).exists()
+    assert {verify(one).manifest.state for one in (file, movie)} == {"trusted"}
+
+
+MEMORY = """
+import sys
+from pathlib import Path
+from signing import SAMPLED, picture
+from volute.provenance import sign
+def peak():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+folder = Path(sys.argv[1])
+sign(picture(folder / "small.png"), SAMPLED)
+with (folder / "large.bin").open("wb") as stream:
+    stream.truncate(300 << 20)
+before = peak()
+sign(folder / "large.bin", SAMPLED)
+print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+def test_signing_takes_no_memory_for_a_large_file(tmp_path: Path) -> None:
+    path = os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, sys.path)])
+    line = [sys.executable, "-c", MEMORY, str(tmp_path)]
+    done = subprocess.run(
+        line, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": path}
+    )
+    assert int(done.stdout) < 16 << 10
+
+
+def test_nothing_heavy_is_imported_before_something_is_signed() -> None:
+    code = "import sys, volute.handles, volute.cli.verify, volute.cli.keys\n"
+    code += "print({'c2pa', 'cryptography'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

@@ -9,6 +9,8 @@ from volute.media.geotiff import is_geotiff
 from volute.media.magic import form_by_magic
 from volute.media.video_kinds import container_kind
 
+LARGE = 128 << 20
+"""Bytes of a file beside which its manifest lies, not inside."""
 MOST = 64 << 20
 """Bytes of a sidecar that is read; the largest known have a few hundred kB."""
 TEXT = "text/plain"
@@ -40,9 +42,16 @@ def mime_of(path: Path) -> str:
 
 
 def carries(path: Path, mime: str) -> bool:
-    """Tell whether a manifest goes into a file; not into maps, whose parts lie in an order."""
-    kept = (OCTETS, TEXT, "application/dicom")
-    return mime not in kept and not (mime == "image/tiff" and is_geotiff(path))
+    """Tell whether a manifest goes into a file.
+
+    Not into maps, whose parts lie in an order; nor into large files, but for films: it would take
+    as much memory as the file has bytes.
+    """
+    if mime in (OCTETS, TEXT, "application/dicom"):
+        return False
+    if mime != "video/mp4" and path.stat().st_size > LARGE:
+        return False
+    return not (mime == "image/tiff" and is_geotiff(path))
 
 
 def is_text(path: Path) -> bool:

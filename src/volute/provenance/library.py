@@ -6,6 +6,9 @@ manifests and the status of certificates (OCSP) are not asked for. No thumbnails
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import hashlib
 import io
 import json
 import os
@@ -16,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from c2pa import Context
+    from c2pa import Builder, Context, Signer
 
     from volute.provenance.certificates import Credentials
 
@@ -28,6 +31,7 @@ PART = 4096
 """Of such a film, in kB."""
 IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 UNKNOWN = "application/octet-stream"
+SIDECAR = "application/c2pa"
 
 
 class SigningError(Exception):
@@ -77,26 +81,6 @@ def sign(job: Job, file: Path, signer: Credentials, anchors: bytes) -> bytes:
         NetworkError: if the time-stamp is missing.
         SigningError: if the file cannot carry one, or the certificate is not accepted.
     """
-    if not job.inside:
-        with file.open("rb") as stream:
-            return _signed(job, stream, _Nowhere(), signer, anchors)
-    if file.stat().st_size <= HELD << 20:
-        made = io.BytesIO()
-        data = _signed(job, io.BytesIO(file.read_bytes()), made, signer, anchors)
-        file.write_bytes(made.getbuffer())
-        return data
-    handle, name = tempfile.mkstemp(file.suffix, ".signed.", file.parent)
-    try:
-        with os.fdopen(handle, "w+b") as out, file.open("rb") as stream:
-            data = _signed(job, stream, out, signer, anchors)
-        file.unlink()  # a rename over a file that is there waits for the disk, on ext4
-        os.rename(name, file)
-        return data
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
-def _signed(job: Job, stream: Any, out: Any, signer: Credentials, anchors: bytes) -> bytes:
     from c2pa import Builder, C2paError, C2paSignerInfo, C2paSigningAlg, Signer
 
     info = C2paSignerInfo(
@@ -105,19 +89,63 @@ def _signed(job: Job, stream: Any, out: Any, signer: Credentials, anchors: bytes
         private_key=signer.key_pem,
         ta_url=job.timestamp.encode() or None,
     )
-    size = stream.seek(0, os.SEEK_END)
-    stream.seek(0)
-    settings = _context(anchors, parts=size > LARGE)
+    settings = _context(anchors, parts=file.stat().st_size > LARGE)
     try:
         with Builder(dict(job.manifest), settings) as builder, Signer.from_info(info) as one:
-            if not job.inside:
-                builder.set_no_embed()
             for ingredient in job.ingredients:
                 _add(builder, ingredient, settings)
-            return builder.sign(one, job.mime, stream, out)
+            return (_inside if job.inside else _beside)(builder, one, job.mime, file)
     except C2paError as error:
         kind = NetworkError if job.timestamp and "http" in str(error) else SigningError
         raise kind(_words(error)) from error
+
+
+def _inside(builder: Builder, signer: Signer, mime: str, file: Path) -> bytes:
+    if file.stat().st_size <= HELD << 20:
+        made = io.BytesIO()
+        data = builder.sign(signer, mime, io.BytesIO(file.read_bytes()), made)
+        file.write_bytes(made.getbuffer())
+        return data
+    handle, name = tempfile.mkstemp(file.suffix, ".signed.", file.parent)
+    try:
+        with os.fdopen(handle, "w+b") as out, file.open("rb") as stream:
+            data = builder.sign(signer, mime, stream, out)
+        file.unlink()  # a rename over a file that is there waits for the disk, on ext4
+        os.rename(name, file)
+        return data
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _beside(builder: Builder, signer: Signer, mime: str, file: Path) -> bytes:
+    """Return the manifest of a file by its hash: c2pa would hold all of it in memory to hash it.
+
+    These are two functions of its C interface that its Python one does not have.
+    """
+    import c2pa.c2pa as bound
+
+    native: Any = bound._lib
+    with file.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").digest()
+    whole = {"exclusions": [], "name": "whole file", "alg": "sha256", "hash": list(digest)}
+    told = json.dumps({**whole, "pad": []}).encode()
+    size, kind = ctypes.c_size_t(signer.reserve_size()), SIDECAR.encode()
+    begun, made = (ctypes.POINTER(ctypes.c_ubyte)() for _ in range(2))
+    prepare = native.c2pa_builder_data_hashed_placeholder
+    finish = native.c2pa_builder_sign_data_hashed_embeddable
+    prepare.restype = finish.restype = ctypes.c_int64
+    with contextlib.ExitStack() as stack:
+        count = prepare(builder._handle, size, kind, ctypes.byref(begun))
+        bound._check_ffi_operation_result(count, "cannot begin", check=_negative)
+        stack.callback(native.c2pa_free, begun)
+        count = finish(builder._handle, signer._handle, told, kind, None, ctypes.byref(made))
+        bound._check_ffi_operation_result(count, "cannot sign", check=_negative)
+        stack.callback(native.c2pa_free, made)
+        return ctypes.string_at(made, count)
+
+
+def _negative(count: int) -> bool:
+    return count < 0
 
 
 def check(signer: Credentials) -> None:
@@ -133,9 +161,11 @@ def check(signer: Credentials) -> None:
         file = Path(folder, "a.txt")
         file.write_text("volute")
         try:
-            sign(job, file, signer, b"")
-        except SigningError as error:
+            told = read(file, job.mime, sign(job, file, signer, b""), b"")
+        except (SigningError, UnreadableError) as error:
             raise ValueError(str(error)) from error
+    if told is None or told["validation_state"] == "Invalid":
+        raise ValueError("what they sign is not valid")
 
 
 def read(file: Path, mime: str, sidecar: bytes | None, anchors: bytes) -> dict[str, Any] | None:
@@ -184,7 +214,7 @@ def _add(builder: Any, ingredient: Ingredient, settings: Context) -> None:
                     told = json.loads(reader.json())
                 about["active_manifest"] = told["active_manifest"]
                 about["validation_results"] = told["validation_results"]
-                about["manifest_data"] = {"format": "application/c2pa", "identifier": "beside"}
+                about["manifest_data"] = {"format": SIDECAR, "identifier": "beside"}
                 builder.add_resource("beside", io.BytesIO(ingredient.sidecar))
                 stream.seek(0)
             builder.add_ingredient(about, ingredient.mime, stream)
@@ -213,29 +243,3 @@ def _words(error: Exception) -> str:
     """Return what the library says, without the names of its own parts."""
     text = " ".join(str(error).split())
     return text.partition(": ")[2] or text
-
-
-class _Nowhere(io.RawIOBase):
-    """A file that keeps nothing: where the manifest stays outside, the library copies the rest."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._place = self._size = 0
-
-    def write(self, data: Any) -> int:
-        self._place += len(data)
-        self._size = max(self._size, self._place)
-        return len(data)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        self._place = (0, self._place, self._size)[whence] + offset
-        return self._place
-
-    def tell(self) -> int:
-        return self._place
-
-    def read(self, size: int = -1) -> bytes:
-        return b""
-
-    def flush(self) -> None:
-        return None

@@ -15,13 +15,16 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from volute.errors import VoluteError, printable
 from volute.events import Emit, Note, silent
 from volute.paths import atomic_file
 from volute.provenance import carriers, keys, ledger, library
 from volute.provenance.library import IPTC, Ingredient, Job, NetworkError, SigningError
+
+if TYPE_CHECKING:
+    from volute.provenance.certificates import Credentials
 
 Deed = Literal["sample", "interpolate", "reconstruct", "write", "stylize", "upscale"]
 Value = str | int | float | bool | None
@@ -86,11 +89,11 @@ def signed_file(target: Path, origin: Origin | None, emit: Emit = silent) -> Ite
             yield part
         beside.unlink(missing_ok=True)  # it was that of the file which was there before
         return
-    keys.credentials(emit)
+    signer = keys.credentials(emit)
     name = f"urn:c2pa:{uuid.uuid4()}"
     with atomic_file(target) as part:
         yield part
-        sidecar = _sealed(part, origin, name, emit)
+        sidecar = _sealed(part, origin, name, signer, emit)
         record = _record(part, target, origin, name)
         if sidecar is not None:
             with atomic_file(beside) as place:
@@ -105,6 +108,8 @@ def signed_file(target: Path, origin: Origin | None, emit: Emit = silent) -> Ite
 def sign(file: str | Path, origin: Origin, emit: Emit = silent) -> None:
     """Sign a file that is there, such as a picture that was made in memory and saved.
 
+    What the file said of its origin before is replaced: name it in `origin` to keep it.
+
     Raises:
         VoluteError: if it cannot be read, written or signed.
     """
@@ -112,35 +117,35 @@ def sign(file: str | Path, origin: Origin, emit: Emit = silent) -> None:
         shutil.copyfile(file, part)
 
 
-def _sealed(part: Path, origin: Origin, name: str, emit: Emit) -> bytes | None:
+def _sealed(part: Path, origin: Origin, name: str, signer: Credentials, emit: Emit) -> bytes | None:
     """Put a manifest into a file; return it where it does not go inside."""
     mime = carriers.mime_of(part)
     job = Job(_manifest(origin, name), mime, carriers.carries(part, mime), _ingredients(origin))
     try:
         if job.inside:
             with contextlib.suppress(SigningError):  # of its kind, but not as the library has them
-                return _stamped(part, job, emit)
+                return _stamped(part, job, signer, emit)
             job = replace(job, mime=carriers.OCTETS, inside=False)
-        return _stamped(part, job, emit)
+        return _stamped(part, job, signer, emit)
     except SigningError as error:
         hint = "volute keys show tells what with; --unmarked writes it without a manifest."
         raise VoluteError(f"cannot sign what was made: {error}", hint) from error
 
 
-def _stamped(part: Path, job: Job, emit: Emit) -> bytes | None:
+def _stamped(part: Path, job: Job, signer: Credentials, emit: Emit) -> bytes | None:
     """Do it with a time-stamp, if that is wanted and comes."""
     url = keys.timestamp()
     if url and url not in _LATE:
         try:
-            return _written(part, replace(job, timestamp=url))
+            return _written(part, replace(job, timestamp=url), signer)
         except NetworkError as error:
             _LATE.add(url)
             emit(Note("keys", f"no time-stamp, signed without: {printable(str(error))}"))
-    return _written(part, job)
+    return _written(part, job, signer)
 
 
-def _written(part: Path, job: Job) -> bytes | None:
-    data = library.sign(job, part, keys.credentials(), keys.anchors())
+def _written(part: Path, job: Job, signer: Credentials) -> bytes | None:
+    data = library.sign(job, part, signer, keys.anchors())
     return None if job.inside else data
 
 

@@ -145,9 +145,11 @@ def test_a_key_that_others_can_read_stops_with_one_line(
 ) -> None:
     monkeypatch.setenv("VOLUTE_CONFIG", str(tmp_path / "own"))
     keys.init()
-    (tmp_path / "own" / "keys" / "signer.pem").chmod(0o644)
+    for name in ("signer.pem", "authority.pem"):
+        (tmp_path / "own" / "keys" / name).chmod(0o644)
     make_gan(tmp_path / "zoo" / "tiny-gan")
-    for words in (["sample", "tiny-gan"], ["keys", "show"]):
+    Path("a.txt").write_text("Once")
+    for words in (["sample", "tiny-gan"], ["keys", "show"], ["verify", "a.txt", "a.txt"]):
         made = command(*words)
         assert made.code == 1
         assert made.err.startswith("error: ")

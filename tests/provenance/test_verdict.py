@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import random
 import time
+import zipfile
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,17 @@ from conftest import real_data
 from filming import Recipe, film
 from signing import SAMPLED, WEIGHTS, picture
 from volute.errors import DataError
-from volute.provenance import Origin, carriers, certificates, history, keys, sign, trust, verify
+from volute.provenance import (
+    Origin,
+    carriers,
+    certificates,
+    history,
+    keys,
+    library,
+    sign,
+    trust,
+    verify,
+)
 from volute.provenance.history import Step
 from volute.provenance.verdict import Known
 
@@ -161,6 +173,27 @@ def test_a_picture_of_20_000_pixels(tmp_path: Path) -> None:
     pyvips.Image.black(20_000, 20_000).pngsave(str(file))
     sign(file, SAMPLED)
     assert verify(file).manifest.state == "trusted"
+
+
+def test_formats_that_volute_does_not_write(config: Path, tmp_path: Path) -> None:
+    """An SVG and a ZIP, signed by c2pa itself; they are known by their endings alone."""
+    svg = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0h9"/></svg>'
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a.txt", "Once")
+    drawn = {"action": "c2pa.created", "digitalSourceType": library.IPTC + "digitalCreation"}
+    actions = {"label": "c2pa.actions.v2", "data": {"actions": [drawn]}}
+    for name, data in {"a.svg": svg, "a.zip": buffer.getvalue()}.items():
+        file = tmp_path / name
+        file.write_bytes(data)
+        job = library.Job({"assertions": [actions]}, file.suffix[1:], inside=True)
+        library.sign(job, file, keys.credentials(), keys.anchors())
+        found = verify(file).manifest
+        assert (found.state, found.place) == ("trusted", "inside")
+        assert found.history.actions[0].source == "digitalCreation"
+        assert (found.history.deed, found.history.generation) == ("", None)
+        (tmp_path / "a.txt").write_bytes(file.read_bytes())
+        assert verify(tmp_path / "a.txt").manifest.state in ("absent", "broken")
 
 
 def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:

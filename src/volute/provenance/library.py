@@ -173,7 +173,7 @@ def read(file: Path, mime: str, sidecar: bytes | None, anchors: bytes) -> dict[s
 
     Args:
         file: what to read.
-        mime: its type; octets for what is not known.
+        mime: its type; of octets and texts, the ending of their name says more.
         sidecar: the manifest, where it lies beside the file.
         anchors: certificates that are trusted, in PEM.
 
@@ -185,9 +185,10 @@ def read(file: Path, mime: str, sidecar: bytes | None, anchors: bytes) -> dict[s
     from c2pa import C2paError, Reader
 
     with file.open("rb") as stream:
-        known = mime if mime != UNKNOWN or sidecar else None
         try:
-            with Reader(known, stream, sidecar, context=_context(anchors)) as reader:
+            with Reader(
+                mime if sidecar else _known(file, mime), stream, sidecar, context=_context(anchors)
+            ) as reader:
                 return json.loads(reader.json())
         except C2paError as error:
             words, kind = _words(error), str(error).partition(":")[0]
@@ -198,6 +199,16 @@ def read(file: Path, mime: str, sidecar: bytes | None, anchors: bytes) -> dict[s
             raise UnreadableError(words) from error
         except (ValueError, RecursionError) as error:
             raise UnreadableError("the manifest holds no JSON") from error
+
+
+def _known(file: Path, mime: str) -> str | None:
+    """Return what c2pa takes a file for; None: it looks by itself."""
+    from c2pa import Reader
+
+    if mime not in (UNKNOWN, "text/plain"):
+        return mime
+    ending = file.suffix[1:].lower()
+    return ending if ending != "c2pa" and ending in Reader.get_supported_mime_types() else None
 
 
 def _add(builder: Any, ingredient: Ingredient, settings: Context) -> None:

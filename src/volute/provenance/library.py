@@ -29,6 +29,8 @@ LARGE = 64 << 20
 """Bytes of a film above which its parts are hashed one by one."""
 PART = 4096
 """Of such a film, in kB."""
+PLAIN = ("image/png", "image/jpeg", "image/webp", "image/gif")
+"""Formats with one way to carry a manifest, so that it need not be read again after signing."""
 IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 UNKNOWN = "application/octet-stream"
 SIDECAR = "application/c2pa"
@@ -89,7 +91,7 @@ def sign(job: Job, file: Path, signer: Credentials, anchors: bytes) -> bytes:
         private_key=signer.key_pem,
         ta_url=job.timestamp.encode() or None,
     )
-    settings = _context(anchors, parts=file.stat().st_size > LARGE)
+    settings = _context(anchors, file.stat().st_size > LARGE, job.mime not in PLAIN)
     try:
         with Builder(dict(job.manifest), settings) as builder, Signer.from_info(info) as one:
             for ingredient in job.ingredients:
@@ -234,7 +236,8 @@ def _add(builder: Any, ingredient: Ingredient, settings: Context) -> None:
             builder.add_ingredient(dict(ingredient.about), UNKNOWN, stream)
 
 
-def _context(anchors: bytes, parts: bool = False) -> Context:
+def _context(anchors: bytes, parts: bool = False, checked: bool = True) -> Context:
+    """Return c2pa's settings: `parts` are hashed one by one, what is signed is read again."""
     from c2pa import Context
 
     core: dict[str, int] = {"backing_store_memory_threshold_in_mb": HELD}
@@ -242,7 +245,11 @@ def _context(anchors: bytes, parts: bool = False) -> Context:
         core["merkle_tree_chunk_size_in_kb"] = PART
     settings: dict[str, Any] = {
         "core": core,
-        "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
+        "verify": {
+            "remote_manifest_fetch": False,
+            "ocsp_fetch": False,
+            "verify_after_sign": checked,
+        },
         "builder": {"thumbnail": {"enabled": False}},
     }
     if anchors:

@@ -1,4 +1,4 @@
-"""Shared fixtures: where the real data lies, and a cache folder of the test's own."""
+"""Shared fixtures: where the real data lies, and folders for cache and keys of the tests' own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
+
+from volute.provenance import keys
 
 
 def real_data(name: str) -> Path:
@@ -18,6 +20,10 @@ def real_data(name: str) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep every test out of the user's cache."""
-    monkeypatch.setenv("VOLUTE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep every test out of the user's cache and keys; there are keys already."""
+    base = tmp_path_factory.getbasetemp()
+    monkeypatch.setenv("VOLUTE_CACHE", str(base / "cache"))
+    monkeypatch.setenv("VOLUTE_CONFIG", str(base / "config"))
+    if not (base / "config" / "keys").exists():
+        keys.init()

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: atomic writes, free names, the cache folder."""
+"""Files that are whole or absent: atomic writes, free names, the folders for cache and config."""
 
 from __future__ import annotations
 
@@ -26,8 +26,13 @@ def explained(target: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def atomic_file(target: Path) -> Iterator[Path]:
-    """Give a temporary path beside `target` that becomes `target` when the block ends well."""
+def atomic_file(target: Path, mode: int | None = None) -> Iterator[Path]:
+    """Give a temporary path beside `target` that becomes `target` when the block ends well.
+
+    Args:
+        target: what to write.
+        mode: who may read it, such as 0o600; None: as the system has it for new files.
+    """
     with explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(target.suffix, f".{target.name[:40]}.", target.parent)
@@ -37,7 +42,7 @@ def atomic_file(target: Path) -> Iterator[Path]:
             yield part
             with part.open("rb") as stream:
                 os.fsync(stream.fileno())
-            part.chmod(0o666 & ~_umask())
+            part.chmod(0o666 & ~_umask() if mode is None else mode)
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
@@ -69,6 +74,15 @@ def write_text(target: Path, text: str) -> None:
     """Write `text` (UTF-8) to `target` atomically."""
     with atomic_file(target) as part:
         part.write_text(text, encoding="utf-8")
+
+
+def write_private(target: Path, data: bytes) -> None:
+    """Write `data` atomically to a file of mode 0600, in folders that are made with mode 0700."""
+    with explained(target):
+        for folder in (config_dir(), target.parent):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with atomic_file(target, 0o600) as part:
+        part.write_bytes(data)
 
 
 def new_output(target: Path, overwrite: bool = False) -> Path:
@@ -113,6 +127,17 @@ def cache_dir() -> Path:
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "volute" / "cache"
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "volute"
+
+
+def config_dir() -> Path:
+    """Return the folder for what cannot be made again (`VOLUTE_CONFIG`, else the system's)."""
+    if name := os.environ.get("VOLUTE_CONFIG"):
+        return Path(name)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "volute"
+    if sys.platform == "win32":
+        return Path(os.environ.get("APPDATA", Path.home())) / "volute"
+    return Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config")) / "volute"
 
 
 def resident() -> int:

@@ -153,6 +153,7 @@ def test_files(tmp_path) -> None:
     (tmp_path / "empty").write_bytes(b"")
     assert verify(tmp_path / "empty").watermark == Found(1.0, 0)
     (tmp_path / "b.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
-    for name, said in {"b.png": "only texts", "none": "none", "": "directory"}.items():
+    assert verify(tmp_path / "b.png").watermark is None
+    for name, said in {"none": "none", "": "directory"}.items():
         with pytest.raises(DataError, match=said):
             verify(tmp_path / name)

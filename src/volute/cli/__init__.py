@@ -14,6 +14,7 @@ from volute.cli import (
     demo,
     evaluate,
     features,
+    keys,
     models,
     sample,
     stylize,
@@ -50,6 +51,7 @@ for group in (
     verify,
     evaluate,
     models,
+    keys,
     demo,
 ):
     group.register(app)

@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import volute
 from volute.errors import UsageError
-from volute.paths import atomic_file, new_output
+from volute.events import Note
+from volute.paths import new_output
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from PIL import Image
+
+    from volute.provenance.manifest import Origin
 
 PICTURES = (".png", ".webp", ".jpg", ".jpeg")
 ANIMATIONS = (".webp", ".gif")
@@ -62,8 +67,20 @@ def is_file(out: Path, suffixes: Sequence[str]) -> bool:
     return False
 
 
-def save_picture(image: Image.Image, target: Path, about: Mapping[str, Any]) -> None:
-    """Write one picture atomically; a PNG carries `about` as JSON in the text chunk `volute`."""
+def tell_unmarked() -> None:
+    """Say that what is written is not signed."""
+    from volute.cli.show import tell
+
+    tell(Note("unmarked", "what is written here does not say that a model made it"))
+
+
+def save_picture(
+    image: Image.Image, target: Path, about: Mapping[str, Any], origin: Origin | None = None
+) -> None:
+    """Write one picture atomically, and sign it if its origin is given.
+
+    A PNG carries `about` as JSON in the text chunk `volute`.
+    """
     from PIL.PngImagePlugin import PngInfo
 
     suffix = target.suffix.lower()
@@ -75,14 +92,23 @@ def save_picture(image: Image.Image, target: Path, about: Mapping[str, Any]) -> 
         text.add_text("Software", f"volute {volute.__version__}")
         text.add_text("volute", json.dumps({**about, "volute": volute.__version__}))
         options = {"pnginfo": text}
-    with atomic_file(target) as part:
+    with _signed(target, origin) as part:
         image.save(part, **options)
 
 
-def save_animation(frames: Sequence[Image.Image], target: Path) -> None:
-    """Write an endless animated WebP or GIF, 25 frames a second."""
+def save_animation(
+    frames: Sequence[Image.Image], target: Path, origin: Origin | None = None
+) -> None:
+    """Write an endless animated WebP or GIF, 25 frames a second, as `save_picture` does."""
     gif = target.suffix.lower() == ".gif"
     options: dict[str, Any] = {"disposal": 2} if gif else {"quality": 90}
-    with atomic_file(target) as part:
+    with _signed(target, origin) as part:
         first, *rest = frames
         first.save(part, save_all=True, append_images=rest, duration=FRAME_MS, loop=0, **options)
+
+
+def _signed(target: Path, origin: Origin | None) -> AbstractContextManager[Path]:
+    from volute.cli.show import tell
+    from volute.provenance.manifest import signed_file
+
+    return signed_file(target, origin, tell)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from volute.errors import UsageError, VoluteError
+
+if TYPE_CHECKING:
+    from volute.provenance.manifest import Origin
 
 ModelRef = Annotated[
     str, typer.Argument(metavar="MODEL", help="A shipped model, a run or an artefact folder.")
@@ -26,6 +29,7 @@ Classes = Annotated[
 Out = Annotated[Path | None, typer.Option("-o", "--out", help="Where to write.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write over files that are there.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Tell the result as JSON.")]
+Unmarked = Annotated[bool, typer.Option("--unmarked", help="Do not sign what is written.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -44,6 +48,7 @@ def sample(
     grid: Annotated[bool, typer.Option("--grid", help="All on one picture.")] = False,
     out: Out = None,
     overwrite: Overwrite = False,
+    unmarked: Unmarked = False,
     as_json: AsJson = False,
 ) -> None:
     """Make new pictures.
@@ -51,7 +56,8 @@ def sample(
     They go as 000.png, 001.png, ... into a folder named after the model and the seed, or into -o.
     With --grid, or when -o ends in .png, .webp or .jpg, there is one picture file. In a grid,
     pictures of less than 64 px are enlarged by a whole factor to at least 128 px. Picture i depends
-    on the seed and i alone, and every PNG holds its parameters.
+    on the seed and i alone, every PNG holds its parameters, and every picture is signed, so that
+    volute verify tells that a model made it.
 
     \b
     Examples:
@@ -59,7 +65,7 @@ def sample(
       volute sample garments-gan --class bag --class sandal --truncation 0.7 -o pairs.png
       volute sample runs/photos-1 -n 1000 --seed 7 -o many/
     """
-    from volute.cli.outputs import PICTURES, choose, is_file, save_picture
+    from volute.cli.outputs import PICTURES, choose, is_file, save_picture, tell_unmarked
     from volute.handles import load_sampler
 
     handle = load_sampler(model)
@@ -69,17 +75,26 @@ def sample(
         raise UsageError(f"a grid is one picture, but {out} names a folder", "End -o in .png.")
     target = choose(out, f"{name}-seed{seed}" + (".png" if as_file else ""), overwrite)
     about = {"model": name, "seed": seed, "truncation": truncation}
+    if unmarked:
+        tell_unmarked()
+
+    def origin(**more: Any) -> Origin | None:
+        told = {"truncation": truncation, **more}
+        return None if unmarked else handle.origin("sample", told, seed=seed)
+
     made = handle.stream(n, seed=seed, truncation=truncation, classes=classes)
     if as_file:
         images, names = zip(*made, strict=True)
         several = grid or n > 1
         which = {"n": n, "classes": names} if several else {"index": 0, "class": names[0]}
-        save_picture(_grid(images) if several else images[0], target, {**about, **which})
+        shown = _grid(images) if several else images[0]
+        save_picture(shown, target, {**about, **which}, origin(n=n))
         files = [target]
     else:
         files = _numbered(target, n)
         for index, (image, label) in enumerate(made):
-            save_picture(image, files[index], {**about, "index": index, "class": label})
+            which = {"index": index, "class": label}
+            save_picture(image, files[index], {**about, **which}, origin(**which))
     side = handle.info.descriptor.size
     words = f"{_count(n, 'picture')} of {side} x {side} px"
     _tell(as_json, target, words, {**about, "n": n}, files)
@@ -94,13 +109,14 @@ def interpolate(
     classes: Classes = None,
     out: Out = None,
     overwrite: Overwrite = False,
+    unmarked: Unmarked = False,
     as_json: AsJson = False,
 ) -> None:
     """Walk through the latent space.
 
     The walk is an endless animation or a folder of frames: -o ends in .webp or .gif (25 frames a
     second), or names a folder for 000.png, 001.png, ... In an animation, pictures of less than
-    64 px are enlarged by a whole factor to at least 128 px.
+    64 px are enlarged by a whole factor to at least 128 px. What is written is signed.
 
     \b
     Examples:
@@ -108,7 +124,14 @@ def interpolate(
       volute interpolate land-gan -n 8 --steps 32 --seed 3 -o walk.gif
       volute interpolate garments-gan --class dress -o frames/
     """
-    from volute.cli.outputs import ANIMATIONS, choose, is_file, save_animation, save_picture
+    from volute.cli.outputs import (
+        ANIMATIONS,
+        choose,
+        is_file,
+        save_animation,
+        save_picture,
+        tell_unmarked,
+    )
     from volute.handles import load_sampler
     from volute.handles.pictures import enlarged
 
@@ -117,14 +140,18 @@ def interpolate(
     animated = is_file(out, ANIMATIONS) if out else True
     target = choose(out, f"{name}-walk-seed{seed}.webp", overwrite)
     about = {"model": name, "n": n, "steps": steps, "seed": seed, "truncation": truncation}
+    if unmarked:
+        tell_unmarked()
+    how = {"n": n, "steps": steps, "truncation": truncation}
+    origin = None if unmarked else handle.origin("interpolate", how, seed=seed)
     frames = handle.interpolate(n, steps=steps, seed=seed, truncation=truncation, classes=classes)
     if animated:
         files = [target]
-        save_animation([enlarged(frame) for frame in frames], target)
+        save_animation([enlarged(frame) for frame in frames], target, origin)
     else:
         files = _numbered(target, len(frames))
         for index, (frame, file) in enumerate(zip(frames, files, strict=True)):
-            save_picture(frame, file, {**about, "frame": index, "classes": classes})
+            save_picture(frame, file, {**about, "frame": index, "classes": classes}, origin)
     _tell(as_json, target, f"{_count(len(frames), 'frame')} of {_side(frames)}", about, files)
 
 
@@ -133,20 +160,22 @@ def reconstruct(
     pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE", help="Picture files.")],
     out: Out = None,
     overwrite: Overwrite = False,
+    unmarked: Unmarked = False,
     as_json: AsJson = False,
 ) -> None:
     """Encode pictures and decode them again.
 
     Each is cropped to its central square and resized to the model's size. The results go as PNG
     into a folder named after the model, or into -o; for one picture, -o may end in .png, .webp or
-    .jpg. A picture that cannot be read is named, the others are done, and the exit code is 1.
+    .jpg. What is written is signed, with what the picture said of its origin. A picture that cannot
+    be read is named, the others are done, and the exit code is 1.
 
     \b
     Examples:
       volute reconstruct garments-vae shirt.png -o shirt-again.png
       volute reconstruct garments-vae photos/*.jpg -o again/
     """
-    from volute.cli.outputs import PICTURES, choose, is_file, save_picture
+    from volute.cli.outputs import PICTURES, choose, is_file, save_picture, tell_unmarked
     from volute.handles import Autoencoder, load
 
     handle = load(model)
@@ -158,11 +187,14 @@ def reconstruct(
         raise UsageError(f"{len(pictures)} pictures do not fit into {out}", "Name a folder.")
     target = choose(out, f"{handle.info.name}-reconstructed", overwrite)
     files = [target] if as_file else _free_names(target, pictures)
+    if unmarked:
+        tell_unmarked()
     done, failed = [], []
     for picture, file in zip(pictures, files, strict=True):
         try:
             image = handle.reconstruct(picture)
-            save_picture(image, file, {"model": handle.info.name, "source": picture.name})
+            origin = None if unmarked else handle.origin("reconstruct", parent=picture)
+            save_picture(image, file, {"model": handle.info.name, "source": picture.name}, origin)
             done.append(file)
         except VoluteError as error:
             failed.append({"file": str(picture), "reason": error.what})

@@ -38,6 +38,12 @@ def live() -> Iterator[Emit]:
         yield emit
 
 
+def tell(event: Event) -> None:
+    """Show one event on standard error, where no long work is shown."""
+    if line := event_line(event):
+        print(line, file=sys.stderr, flush=True)
+
+
 class _Plain:
     def __init__(self) -> None:
         self._next = 0.0
@@ -48,8 +54,8 @@ class _Plain:
                 return
             self._next = event.fraction + 0.1 if event.fraction < 1 else 0.0
             print(progress_line(event), file=sys.stderr, flush=True)
-        elif line := event_line(event):
-            print(line, file=sys.stderr, flush=True)
+        else:
+            tell(event)
 
 
 def event_line(event: Event) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from volute.cli.sample import AsJson, Out, Overwrite
+from volute.cli.sample import AsJson, Out, Overwrite, Unmarked
 from volute.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def stylize(
     out: Out = None,
     memory: Annotated[str, typer.Option("--memory", help="For the process, as 1GB.")] = MEMORY,
     overwrite: Overwrite = False,
+    unmarked: Unmarked = False,
     as_json: AsJson = False,
 ) -> None:
     """Repaint photographs and films in the style of a picture.
@@ -54,7 +55,8 @@ def stylize(
     trace and memory does not follow the size. Strokes are as wide on large pictures as on small
     ones. `volute info MODEL` lists the styles that it knows by name. One file goes to
     NAME-STYLE.END or -o; several go into the folder -o, with a ledger: a second run goes on where
-    the first stopped. What fails is named, the others are done, and the exit code is 1.
+    the first stopped. What is written is signed, with what source and style said of their origin.
+    What fails is named, the others are done, and the exit code is 1.
 
     \b
     Examples:
@@ -64,20 +66,25 @@ def stylize(
       volute stylize best.jpg --style painting.jpg --method optimise -s side=1024
     """
     from volute.cli import batch
+    from volute.cli.outputs import tell_unmarked
     from volute.handles.styles import plain_name
 
     common = {"out": out, "overwrite": overwrite, "as_json": as_json}
+    if unmarked:
+        tell_unmarked()
     if method != "fast" or set_:
         if model != MODEL or memory != MEMORY:
             what = "--model and --memory have no meaning for --method optimise"
             raise UsageError(what, "Leave them out.")
-        _optimise(inputs, style, strength, keep_colour, mask, _slow(method, set_), common)
+        slow = _slow(method, set_)
+        _optimise(inputs, style, strength, keep_colour, mask, slow, unmarked, common)
         return
     handle, room = _stylizer(model), batch.bytes_of(memory)
     chosen = handle.style(style)
     _try(handle, chosen, strength, mask, room)
     name = plain_name(chosen.name)
-    how = json.dumps(_how(handle, chosen, strength, keep_colour, mask))
+    told = _how(handle, chosen, strength, keep_colour, mask)
+    how = json.dumps(told + ["unmarked"] * unmarked)
 
     def work(source: Path, target: Path, emit: Emit) -> dict[str, Any]:
         made = handle.stylize_file(
@@ -88,6 +95,7 @@ def stylize(
             keep_colour=keep_colour,
             mask=mask,
             memory=room,
+            unmarked=unmarked,
             emit=emit,
         )
         return {"style": chosen.name, "notes": list(made.notes)}
@@ -127,6 +135,7 @@ def _optimise(
     keep_colour: bool,
     mask: Path | None,
     settings: dict[str, Any],
+    unmarked: bool,
     common: dict[str, Any],
 ) -> None:
     from volute.cli import batch
@@ -153,12 +162,13 @@ def _optimise(
 
     def work(source: Path, target: Path, emit: Emit) -> dict[str, Any]:
         how = {"style": painting, "strength": strength, "keep_colour": keep_colour, "mask": mask}
+        how |= {"style_file": Path(style), "unmarked": unmarked}
         made = repaint_file(source, target, **how, **settings, emit=emit)
         return {"style": name, "notes": list(made.notes)}
 
     over = None if mask is None else [str(mask.resolve()), *seen(mask)]
     told = [str(Path(style).resolve()), *seen(Path(style)), strength, keep_colour, over, settings]
-    how = json.dumps(["optimise", *told], default=str)
+    how = json.dumps(["optimise", *told, *["unmarked"] * unmarked], default=str)
     batch.work_on(inputs, work, how=how, mark=name, folder=f"optimised-{name}", **common)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from volute.cli.sample import AsJson, Out, Overwrite
+from volute.cli.sample import AsJson, Out, Overwrite, Unmarked
 from volute.errors import UsageError
 
 if TYPE_CHECKING:
@@ -47,14 +47,16 @@ def upscale(
         list[str] | None, typer.Option("-s", "--set", help="plane=axial, cog=true")
     ] = None,
     overwrite: Overwrite = False,
+    unmarked: Unmarked = False,
     as_json: AsJson = False,
 ) -> None:
     """Enlarge photographs, DICOM, NIfTI, GeoTIFF and films.
 
     Depth, channels, profile, geometry and all else that a file says stay; tiles leave no trace and
     memory does not follow the size. One file goes to NAME-x2.END or -o; several go into the folder
-    -o, with a ledger: a second run goes on where the first stopped. Medical pictures: not for
-    diagnosis. What fails is named, the others are done, and the exit code is 1.
+    -o, with a ledger: a second run goes on where the first stopped. What is written is signed, with
+    what its source said of its origin. Medical pictures: not for diagnosis. What fails is named,
+    the others are done, and the exit code is 1.
 
     \b
     Examples:
@@ -64,11 +66,15 @@ def upscale(
       volute upscale field.tif -s cog=true --memory 2GB --check -o field_x2.tif
     """
     from volute.cli import batch
+    from volute.cli.outputs import tell_unmarked
 
     handle = _upscaler(model)
     room, options = batch.bytes_of(memory), _options(set_)
     _try(handle, room, strength, int8)
-    how = json.dumps([handle.info.name, handle.info.created, strength, faithful, int8, options])
+    if unmarked:
+        tell_unmarked()
+    told = [handle.info.name, handle.info.created, strength, faithful, int8, options]
+    how = json.dumps(told + ["unmarked"] * unmarked)
 
     def work(source: Path, target: Path, emit: Emit) -> dict[str, Any]:
         made = handle.upscale_file(
@@ -80,6 +86,7 @@ def upscale(
             int8=int8,
             check=check,
             options=options,
+            unmarked=unmarked,
             emit=emit,
         )
         return _about(made, overwrite)

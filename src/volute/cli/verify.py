@@ -5,18 +5,18 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from volute.cli.sample import AsJson
-from volute.errors import DataError, printable
+from volute.cli.sample import AsJson, Overwrite
+from volute.errors import VoluteError, printable
 
 if TYPE_CHECKING:
-    from volute.provenance.text_mark import Found
+    from volute.provenance import Verdict
 
-CERTAIN = 1e-5
-"""p-value up to which a mark counts as found."""
+BROKEN = 5
+"""Exit code if a manifest is broken."""
 
 
 def register(app: typer.Typer) -> None:
@@ -25,44 +25,68 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Texts in UTF-8.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="Files, folders, globs.")],
+    html: Annotated[Path | None, typer.Option("--html", help="Also write a report.")] = None,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Look for the mark that volute leaves in the texts that it writes.
+    """Tell where files come from: what was signed, what is marked.
 
-    It needs no model. p is how likely a text without the mark is to show as much of it; up to
-    1e-05 the mark counts as found. No evidence does not mean that a person wrote it: other programs
-    leave no such mark, and rewriting removes it. Only texts are read as yet: any other file is
-    named, the others are done, and the exit code is 1.
+    Three findings, which say nothing of each other. Manifest: absent; intact (as it was signed, by
+    whom is unknown); trusted (by keys of this computer, or imported ones); or broken. Watermark: in
+    texts, p is how likely a text without the mark is to show as much of it; up to 1e-05 the mark
+    counts as found. Detector: not built yet. Nothing is fetched, and no model is needed. No
+    evidence does not mean that a person made it: marks can be removed, and other programs leave
+    none. The exit code is 5 if a manifest is broken, else 1 if a file could not be read, else 0.
 
     \b
     Examples:
-      volute verify letter.txt
-      volute verify texts/*.txt --json
+      volute verify holiday-x2.jpg
+      volute verify letter.txt photos/ --html report.html
+      volute verify 'made/*.png' --json
     """
+    from volute.cli.outputs import choose
+    from volute.cli.verify_report import lines, report
+    from volute.engine.batch import gathered
+    from volute.provenance import keys
     from volute.provenance import verify as look
 
+    keys.anchors()  # a key that is refused stops here, once
+    if html is not None:
+        choose(html, "", overwrite)
+    found: dict[str, Verdict] = {}
     failed = 0
-    for file in files:
+    names = [str(item.source) for item in gathered(files)]
+    for name in names:
         try:
-            mark = look(file).watermark
-        except DataError as error:
+            found[name] = look(name)
+        except VoluteError as error:
             failed += 1
             typer.echo(printable(f"failed   {error.what}"), err=True)
             continue
         if as_json:
-            record = {"found": mark.p_value <= CERTAIN, **dataclasses.asdict(mark)}
-            typer.echo(json.dumps({"file": str(file), "watermark": record}))
+            typer.echo(json.dumps({"file": name, **_record(found[name])}))
             continue
-        if len(files) > 1:
-            typer.echo(printable(str(file)))
-        typer.echo(f"watermark   {_told(mark)}")
+        if len(names) > 1:
+            typer.echo(printable(name))
+        for line in lines(found[name]):
+            typer.echo(line)
+    if html is not None:
+        report(html, found)
+    if any(one.manifest.state == "broken" for one in found.values()):
+        raise typer.Exit(BROKEN)
     if failed:
         raise typer.Exit(1)
 
 
-def _told(mark: Found) -> str:
-    seen = f"p = {mark.p_value:.1g} over {mark.counted:,} places"
-    if mark.p_value <= CERTAIN:
-        return f"{seen}: written, at least in part, by a volute model with the public key"
-    return f"no evidence ({seen})" if mark.counted else "no evidence (the text is too short)"
+def _record(verdict: Verdict) -> dict[str, Any]:
+    from volute.cli.verify_report import CERTAIN
+
+    mark, known = verdict.watermark, verdict.known
+    found = {} if mark is None else {"found": mark.p_value <= CERTAIN, **dataclasses.asdict(mark)}
+    return {
+        "manifest": dataclasses.asdict(verdict.manifest),
+        "watermark": found or None,
+        "detector": verdict.detector,
+        "known": known and {"by": known.by, **known.record.model_dump()},
+    }

@@ -43,23 +43,30 @@ def write(
     label: Annotated[
         str, typer.Option("--class", metavar="NAME", help="Of this kind, if it learned kinds.")
     ] = "",
-    unmarked: Annotated[bool, typer.Option("--unmarked", help="Leave out the mark.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="A file to write to, signed.")
+    ] = None,
+    unmarked: Annotated[
+        bool, typer.Option("--unmarked", help="Leave out mark and signature.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Continue a text.
 
-    It is written to standard output as it comes, behind the prompt. Tokens are bytes (a letter of
-    English is one, others are two to four), or byte pairs where a model learned those. What it says
-    is what texts like those it learned from say: it knows no facts. From 200 tokens on it carries a
-    mark that no reader sees and `volute verify` finds, except at temperature 0, where there is no
-    choice to put it in.
+    It is written to standard output as it comes, behind the prompt; or to -o, with a signed
+    manifest beside it that ends in .c2pa. Tokens are bytes (a letter of English is one, others are
+    two to four), or byte pairs where a model learned those. What it says is what texts like those
+    it learned from say: it knows no facts. From 200 tokens on it carries a mark that no reader sees
+    and `volute verify` finds, except at temperature 0, where there is no choice to put it in.
 
     \b
     Examples:
       volute write runs/shakespeare-1 --prompt "ROMEO:" --tokens 300
+      volute write runs/shakespeare-1 --prompt "ROMEO:" -o scene.txt
       volute write MODEL --prompt "Once" --prompt "Twice" --seed 1 --json
       volute write MODEL --prompt "Q: why?" --stop "Q:" --temperature 0.5
     """
+    from volute.cli.outputs import tell_unmarked
     from volute.handles.writing import Sampling
 
     handle = _language(model)
@@ -68,21 +75,44 @@ def write(
     marked = Sampling.make(how).marks(tokens)
     how |= {"tokens": tokens, "label": label}
     prompts = prompt or [""]
-    if as_json:
+    if out is not None:
+        _save(handle, prompts, out, how, as_json)
+    elif as_json:
         texts = handle.write(prompts, **how)
         pairs = [
             {"prompt": begun, "text": text, "marked": marked}
             for begun, text in zip(prompts, texts, strict=True)
         ]
         typer.echo(json.dumps(pairs, ensure_ascii=False, indent=2))
-        return
-    if len(prompts) > 1:
+    elif len(prompts) > 1:
         for begun, text in zip(prompts, handle.write(prompts, **how), strict=True):
             typer.echo(f"{begun}{text}\n")
     else:
         _show(prompts[0], handle.stream(prompts[0], **how))
-    if marked:
+    if unmarked:
+        tell_unmarked()
+    elif marked and not as_json:
         typer.echo("marked   volute verify finds it (--unmarked leaves it out)", err=True)
+
+
+def _save(
+    handle: LanguageModel, prompts: list[str], out: Path, how: dict[str, Any], as_json: bool
+) -> None:
+    """Write one text to a file that is not there yet, signed unless it is to be unmarked."""
+    from volute.cli.show import tell
+    from volute.provenance.manifest import signed_file
+
+    if len(prompts) > 1:
+        raise UsageError(f"{len(prompts)} texts do not fit into {out}", "Give one --prompt.")
+    if out.exists():
+        raise UsageError(f"{out} is there already", "Choose another -o.")
+    told = {key: how[key] for key in ("temperature", "top_p", "min_p", "tokens")}
+    told |= {"class": how["label"] or None}
+    origin = None if how["unmarked"] else handle.origin("write", told, seed=how["seed"])
+    with signed_file(out, origin, tell) as part:
+        text = prompts[0] + handle.write(prompts[0], **how)
+        part.write_text(text + "\n", encoding="utf-8", errors="surrogateescape")
+    typer.echo(json.dumps({"out": str(out)}) if as_json else f"saved    {out}")
 
 
 def _show(begun: str, pieces: Iterator[str]) -> None:

@@ -8,10 +8,12 @@ it is confined to the folder, every text is one printable line, and every size h
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -114,6 +116,12 @@ class Artefact:
             known = ", ".join(self.config.graphs)
             raise VoluteError(f"{self.path} has no {role} graph", f"It has: {known}")
         return self.path / self.config.graphs[role]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of `weights.safetensors`, in hexadecimal."""
+        with (self.path / WEIGHTS).open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
 
     def tensors(self, names: Iterable[str]) -> dict[str, np.ndarray]:
         """Return the named tensors of `weights.safetensors`; only these are read.

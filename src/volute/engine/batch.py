@@ -21,6 +21,8 @@ from volute.errors import UsageError, VoluteError
 from volute.paths import explained, numbered
 
 LEDGER = "ledger.jsonl"
+SIDECAR = ".c2pa"
+"""Ending of the manifest of a file that cannot carry it; it lies beside that file."""
 
 
 class Entry(Config):
@@ -53,8 +55,8 @@ class Item:
 def gathered(inputs: Sequence[str], leave: Path | None = None) -> list[Item]:
     """Return the files named, those that a pattern finds, and all in the folders named.
 
-    What lies in a folder keeps its place under it; hidden files, ledgers and what lies in `leave`,
-    a resolved path, are left out.
+    What lies in a folder keeps its place under it; hidden files, ledgers, manifests that lie beside
+    files, and what lies in `leave`, a resolved path, are left out.
 
     Raises:
         UsageError: for a pattern or folder without files; a file that is not there is an item.
@@ -74,7 +76,8 @@ def gathered(inputs: Sequence[str], leave: Path | None = None) -> list[Item]:
             continue
         else:
             inside = [Path(name) for name in sorted(glob.glob(text, recursive=True))]
-            inside = [file for file in inside if file.is_file() and not _within(file, leave)]
+            inside = [f for f in inside if f.is_file() and f.suffix != SIDECAR]
+            inside = [file for file in inside if not _within(file, leave)]
             found += [Item(file, Path(file.name)) for file in inside]
         if not inside:
             raise UsageError(f"{text} finds no files", "Check the name.")
@@ -196,7 +199,7 @@ def _wanted(file: Path, folder: Path, leave: Path | None) -> bool:
     inside = file.relative_to(folder)
     if not file.is_file() or any(part.startswith(".") for part in inside.parts):
         return False
-    return file.name != LEDGER and not _within(file, leave)
+    return file.name != LEDGER and file.suffix != SIDECAR and not _within(file, leave)
 
 
 def _within(file: Path, folder: Path | None) -> bool:

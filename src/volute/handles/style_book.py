@@ -103,13 +103,13 @@ class StyleBook:
         if isinstance(given, str) and given in self._styles:
             return Style(self._codes[self._styles.index(given)], given)
         if not isinstance(given, str | Path):
-            return Style(self._encode(style_pixels(given)), "picture")
+            return Style(self._encode(style_pixels(given)), "picture", private=True)
         if isinstance(given, str) and not os.path.exists(given):
             raise self._unknown(given)
         path = Path(given)
         if path.is_dir():
             raise DataError(f"the style {given!s:.200} is a folder", "Name one picture in it.")
-        return Style(self._of_file(path), plain_name(path.stem))
+        return Style(self._of_file(path), plain_name(path.stem), (path,), private=True)
 
     def _of_file(self, path: Path) -> np.ndarray:
         """Return the code of a file, read once for the same contents."""

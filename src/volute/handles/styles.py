@@ -40,6 +40,20 @@ class Style:
     name: str
     seen: np.ndarray | None = None
     """What alone is measured, float32 [3, h, w] in [-1, 1]; None: each picture that is painted."""
+    sources: tuple[Path, ...] = ()
+    """The files of the pictures that it was read from."""
+    private: bool = False
+    """Its name tells of a picture, not only of styles that the model knows."""
+
+    @property
+    def told(self) -> str:
+        """Its name, as it may be told to anyone: not that of a file."""
+        return "of a picture" if self.private else self.name
+
+    @property
+    def there(self) -> tuple[Path, ...]:
+        """Those of its files that are there."""
+        return tuple(dict.fromkeys(file for file in self.sources if file.is_file()))
 
 
 StyleLike = Style | Picture | np.ndarray | Mapping[str | Path, float]
@@ -135,4 +149,6 @@ def mixed(parts: list[tuple[Style, float]]) -> Style:
         for (style, _), weight in zip(parts, weights, strict=True)
     ]
     name = "-".join(names) if len(parts) > 1 else parts[0][0].name
-    return Style((weights @ codes).astype(np.float32), name)
+    sources = tuple(source for style, _ in parts for source in style.sources)
+    private = any(style.private for style, _ in parts)
+    return Style((weights @ codes).astype(np.float32), name, sources, private)

@@ -30,7 +30,7 @@ from volute.handles.styles import Style, StyleLike
 from volute.handles.tiled import MEMORY, Tiled, as_raster, watch, worked
 from volute.media import families
 from volute.media.raster import Canvas, Raster, Run, Work
-from volute.paths import atomic_file
+from volute.provenance.manifest import signed_file
 
 PLANES = 96
 """Bytes of a pixel on its way to the network and back; the network's own are about its width."""
@@ -171,6 +171,7 @@ class Stylizer(Tiled):
         keep_colour: bool = False,
         mask: Mask | None = None,
         memory: int = MEMORY,
+        unmarked: bool = False,
         emit: Emit = silent,
     ) -> Stylized:
         """Repaint a file: a photograph, or every frame of a film.
@@ -178,7 +179,8 @@ class Stylizer(Tiled):
         Size, alpha, depth, profile, EXIF, sound and times of frames stay. A photograph is painted
         the way up that its EXIF says, as `stylize` paints it, and stored as it was; the frames of a
         film are painted as they are stored, whatever it says of turning them. The memory does not
-        follow the size of the picture.
+        follow the size of the picture. It is signed, with what the source and the style's picture
+        said of their origin (see `volute.provenance`).
 
         Args:
             source: what to read; its contents decide what it is.
@@ -189,6 +191,7 @@ class Stylizer(Tiled):
             mask: as for `stylize`, laid over the picture as it is shown, over the frames of a film
                 as they are stored.
             memory: as for `stylize`.
+            unmarked: do not sign it.
             emit: is told the progress.
 
         Raises:
@@ -207,7 +210,10 @@ class Stylizer(Tiled):
                 model=f"volute {version('volute')} {self.info.name}, {chosen.name} {strength:.0%}",
                 done="stylized",
             )
-            with atomic_file(out) as part:
+            told = {"style": chosen.told, "strength": float(strength)}
+            told |= {"keep_colour": keep_colour, "mask": mask is not None}
+            origin = self.origin("stylize", told, parent=source, inputs=chosen.there)
+            with signed_file(out, None if unmarked else origin, emit) as part:
                 notes = family.enlarge(source, part, work)
         return Stylized(out, tuple(notes))
 

@@ -22,7 +22,7 @@ from volute.handles.pictures import opened
 from volute.handles.tiled import MEMORY, Tiled, watch, worked
 from volute.media import families
 from volute.media.raster import Canvas, Raster, Run, Work
-from volute.paths import atomic_file
+from volute.provenance.manifest import Value, signed_file
 
 LIVE = 6
 """Feature maps that a tile is reckoned with; ONNX Runtime was seen to hold up to 3.8 at a time."""
@@ -115,12 +115,14 @@ class Upscaler(Tiled):
         int8: bool = False,
         check: bool = False,
         options: Mapping[str, str] | None = None,
+        unmarked: bool = False,
         emit: Emit = silent,
     ) -> Enlarged:
         """Enlarge a file to a file: a photograph, DICOM, NIfTI, GeoTIFF or film.
 
         Depth, channels and all that the file says of itself stay; what it says of its size is
-        brought up to date. The memory does not follow the size of the picture.
+        brought up to date. The memory does not follow the size of the picture. It is signed, with
+        what the source said of its origin (see `volute.provenance`).
 
         Args:
             source: what to read; its contents decide what it is.
@@ -131,6 +133,7 @@ class Upscaler(Tiled):
             int8: as for `upscale`.
             check: also measure how the reduction of the result compares with the source.
             options: of the format: `plane` for NIfTI, `cog` for GeoTIFF.
+            unmarked: do not sign it.
             emit: is told the progress.
 
         Raises:
@@ -151,7 +154,10 @@ class Upscaler(Tiled):
             options=options or {},
         )
         family = families.of(source)
-        with atomic_file(out) as part:
+        told: dict[str, Value] = {"scale": work.scale, "faithful": faithful, "int8": int8}
+        told |= {"strength": strength, **(options or {})}
+        origin = None if unmarked else self.origin("upscale", told, parent=source)
+        with signed_file(out, origin, emit) as part:
             notes = family.enlarge(source, part, work)
         return Enlarged(out, tuple(notes), found[0] if found else None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from volute.engine.artefact import open_artefact
 from volute.engine.stylize import Restyler, untouched
 from volute.errors import UsageError
 from volute.events import Emit, Saved, silent
@@ -17,7 +19,9 @@ from volute.handles.stylizer import Stylized
 from volute.media import families, video
 from volute.media.raster import Canvas, Raster, Work
 from volute.paths import atomic_file, new_output
+from volute.provenance.manifest import Origin, signed_file
 from volute.training.optimise import STEPS, optimise_picture
+from volute.zoo import resolve
 
 MOST = 50_000_000
 """Pixels of a picture: it is optimised in one piece, and held in memory several times."""
@@ -37,6 +41,8 @@ def repaint_file(
     side: int = 512,
     steps: int = STEPS,
     vgg: Path | None = None,
+    style_file: Path | None = None,
+    unmarked: bool = False,
     emit: Emit = silent,
 ) -> Stylized:
     """Repaint a photograph by `optimise_picture`; see `volute.handles.Stylizer.stylize_file`.
@@ -54,6 +60,8 @@ def repaint_file(
         side: longer side in px at which it is worked on; the result is enlarged from there.
         steps: evaluations of the loss.
         vgg: VGG16 up to relu3_3 as safetensors; None for the shipped `eye`.
+        style_file: where the style is from; its history goes into that of the result.
+        unmarked: do not sign it.
         emit: is told the progress.
 
     Raises:
@@ -83,6 +91,7 @@ def repaint_file(
         )
         return made.transpose(2, 0, 1)[None] * 2 - 1
 
+    origin = None if unmarked else _origin(source, style_file, vgg, strength, side, steps)
     restyler = Restyler(network, network, 0, 1, 1, keep_colour)
     with laid_over(mask) as over:
 
@@ -98,11 +107,26 @@ def repaint_file(
         model = f"volute {version('volute')} by optimisation, {strength:.0%}"
         work = Work(scale=1, run=run, model=model, done="stylized")
         try:
-            with atomic_file(out) as part:
+            with signed_file(out, origin, emit) as part:
                 notes = family.enlarge(source, part, work)
         finally:
             look.gone()
     return Stylized(out, tuple(notes))
+
+
+def _origin(
+    source: Path, style: Path | None, vgg: Path | None, strength: float, side: int, steps: int
+) -> Origin:
+    """Return how the result comes about: the network that looks is all that there is of a model."""
+    if vgg is None:
+        eye = open_artefact(resolve("eye"))
+        name, digest = eye.config.name, eye.digest
+    else:
+        with vgg.open("rb") as stream:
+            name, digest = "VGG16", hashlib.file_digest(stream, "sha256").hexdigest()
+    how = {"method": "optimise", "strength": strength, "side": side, "steps": steps}
+    inputs = () if style is None else (style,)
+    return Origin("stylize", name, digest, how, parent=source, inputs=inputs)
 
 
 class Look:

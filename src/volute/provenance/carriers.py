@@ -1,0 +1,77 @@
+"""Which files can carry a manifest inside, and where it lies for those that cannot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from volute.engine.batch import SIDECAR
+from volute.media.geotiff import is_geotiff
+from volute.media.magic import form_by_magic
+from volute.media.video_kinds import container_kind
+
+LARGE = 128 << 20
+"""Bytes of a file beside which its manifest lies, not inside."""
+MOST = 64 << 20
+"""Bytes of a sidecar that is read; the largest known have a few hundred kB."""
+TEXT = "text/plain"
+OCTETS = "application/octet-stream"
+PICTURES = {
+    "PNG": "image/png",
+    "JPEG": "image/jpeg",
+    "WEBP": "image/webp",
+    "TIFF": "image/tiff",
+    "AVIF": "image/avif",
+    "GIF": "image/gif",
+}
+_LOOKED_AT = 8192
+"""Bytes at the start of a file; a NUL among them says that it is no text."""
+_PREAMBLE = 128
+"""Bytes before the mark of a DICOM file."""
+
+
+def mime_of(path: Path) -> str:
+    """Return the type of a file by what it holds; octets for all that has none of its own here."""
+    kind = container_kind(path)
+    if kind in ("mov", "avi"):
+        return "video/mp4" if kind == "mov" else "video/x-msvideo"
+    if not kind and (form := form_by_magic(path)) in PICTURES:
+        return PICTURES[form]
+    if is_text(path):
+        return TEXT
+    return "application/dicom" if _head(path)[_PREAMBLE:].startswith(b"DICM") else OCTETS
+
+
+def carries(path: Path, mime: str) -> bool:
+    """Tell whether a manifest goes into a file.
+
+    Not into maps, whose parts lie in an order; nor into large files, but for films: it would take
+    as much memory as the file has bytes.
+    """
+    if mime in (OCTETS, TEXT, "application/dicom"):
+        return False
+    if mime != "video/mp4" and path.stat().st_size > LARGE:
+        return False
+    return not (mime == "image/tiff" and is_geotiff(path))
+
+
+def is_text(path: Path) -> bool:
+    """Tell whether a file is a text, by its beginning."""
+    return b"\0" not in _head(path) and not form_by_magic(path)
+
+
+def beside(path: Path) -> Path:
+    """Return where the manifest of a file lies that cannot carry it."""
+    return path.with_name(path.name + SIDECAR)
+
+
+def sidecar_of(path: Path) -> bytes | None:
+    """Return the manifest that lies beside a file: NAME.END.c2pa, or NAME.c2pa, or None."""
+    for place in (beside(path), path.with_suffix(SIDECAR)):
+        if place != path and place.is_file() and place.stat().st_size <= MOST:
+            return place.read_bytes()
+    return None
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(_LOOKED_AT)

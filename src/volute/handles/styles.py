@@ -38,12 +38,12 @@ class Style:
     code: np.ndarray
     """float32 [D]."""
     name: str
-    seen: np.ndarray | None = None
-    """What alone is measured, float32 [3, h, w] in [-1, 1]; None: each picture that is painted."""
     sources: tuple[Path, ...] = ()
     """The files of the pictures that it was read from."""
     private: bool = False
     """Its name tells of a picture, not only of styles that the model knows."""
+    seen: np.ndarray | None = None
+    """What alone is measured, float32 [3, h, w] in [-1, 1]; None: each picture that is painted."""
 
     @property
     def told(self) -> str:

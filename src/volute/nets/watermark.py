@@ -1,0 +1,100 @@
+"""The watermark's networks: one hides bits in a picture of fixed side, the other reads them.
+
+The encoder is a U-Net (Ronneberger et al. 2015) that meets the message as maps at each of its
+resolutions. The decoder is strided convolutions and one linear layer over all that is left: it keeps
+where a feature is, without which it would hardly begin to learn. Neither normalises.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.func import functional_call
+
+SIDE = 128
+"""Side in px of what both networks see."""
+MAPS, CELLS = 8, 16
+"""A message lies in so many maps of so many cells a side."""
+READ = (32, 48, 80, 96)
+"""Channels of the decoder, each at half the resolution of the one before."""
+
+
+class MarkEncoder(nn.Module):
+    """From a picture and a message to what is added to the picture.
+
+    Args:
+        bits: of a message.
+        width: channels at half the resolution; twice and three times as many further down.
+    """
+
+    def __init__(self, bits: int, width: int) -> None:
+        super().__init__()
+        fine, half, quarter = width, 2 * width, 3 * width
+        self.message = nn.Linear(bits, MAPS * CELLS**2)
+        self.first, self.second = _conv(3, fine, 2), _conv(fine, half, 2)
+        self.third, self.deep = _conv(half, quarter, 2), _conv(quarter + MAPS, quarter)
+        self.up, self.upper = _conv(quarter + half + MAPS, half), _conv(half + fine + MAPS, fine)
+        self.finer, self.last = _conv(fine, fine), _conv(fine, 3 * 4)
+
+    def forward(self, x_BCHW: torch.Tensor, message_BN: torch.Tensor) -> torch.Tensor:
+        """Map pictures [B, 3, 128, 128] in [-1, 1] and messages of -1 and 1 [B, bits].
+
+        Returns:
+            What to add, at any scale: [B, 3, 128, 128], the mean of each channel 0.
+        """
+        maps = self.message(message_BN).view(-1, MAPS, CELLS, CELLS)
+        fine = F.relu(self.first(x_BCHW))
+        half = F.relu(self.second(fine))
+        quarter = F.relu(self.third(half))
+        x = F.relu(self.deep(torch.cat([quarter, maps], 1)))
+        maps = _twice(maps)
+        x = F.relu(self.up(torch.cat([_twice(x), half, maps], 1)))
+        x = F.relu(self.upper(torch.cat([_twice(x), fine, _twice(maps)], 1)))
+        added = F.pixel_shuffle(self.last(x + F.relu(self.finer(x))), 2)
+        return added - added.mean((2, 3), keepdim=True)
+
+
+class MarkDecoder(nn.Module):
+    """From a picture to the log-odds of each bit."""
+
+    def __init__(self, bits: int) -> None:
+        super().__init__()
+        pairs = list(zip((3, *READ[:-1]), READ, strict=True))
+        self.down = nn.ModuleList([_conv(before, after, 2) for before, after in pairs])
+        self.same = nn.ModuleList([_conv(after, after) for after in READ[1:]])
+        self.read = nn.Linear(READ[-1] * (SIDE >> len(READ)) ** 2, bits)
+
+    def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
+        """Map pictures [B, 3, 128, 128] in [-1, 1] to [B, bits]."""
+        x = F.relu(self.down[0](x_BCHW))
+        for down, same in zip(list(self.down)[1:], self.same, strict=True):
+            x = F.relu(down(x))
+            x = x + F.relu(same(x))
+        logits: torch.Tensor = self.read(x.flatten(1))
+        return logits
+
+
+class HalfMarkEncoder(nn.Module):
+    """An encoder whose parameters lie on disk in half precision and compute in float32."""
+
+    def __init__(self, network: MarkEncoder) -> None:
+        super().__init__()
+        self.network = network.half()
+
+    def forward(self, x_BCHW: torch.Tensor, message_BN: torch.Tensor) -> torch.Tensor:
+        """See `MarkEncoder`."""
+        wide = {name: value.float() for name, value in self.network.named_parameters()}
+        made: torch.Tensor = functional_call(self.network, wide, (x_BCHW, message_BN))
+        return made
+
+
+def _conv(before: int, after: int, stride: int = 1) -> nn.Conv2d:
+    layer = nn.Conv2d(before, after, 3, stride, 1)
+    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    return layer
+
+
+def _twice(x_BCHW: torch.Tensor) -> torch.Tensor:
+    return F.interpolate(x_BCHW, scale_factor=2, mode="nearest")

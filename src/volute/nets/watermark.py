@@ -14,9 +14,11 @@ from torch.func import functional_call
 
 SIDE = 128
 """Side in px of what both networks see."""
-MAPS, CELLS = 8, 16
+MAPS, CELLS = 8, SIDE // 8
 """A message lies in so many maps of so many cells a side."""
-READ = (32, 48, 80, 96)
+LOUD = 1.2
+"""How strong a message is in its maps at first, so that it is heard beside the picture."""
+READ = (32, 48, 80, 112, 144)
 """Channels of the decoder, each at half the resolution of the one before."""
 
 
@@ -32,6 +34,7 @@ class MarkEncoder(nn.Module):
         super().__init__()
         fine, half, quarter = width, 2 * width, 3 * width
         self.message = nn.Linear(bits, MAPS * CELLS**2)
+        nn.init.normal_(self.message.weight, std=LOUD * bits**-0.5)
         self.first, self.second = _conv(3, fine, 2), _conv(fine, half, 2)
         self.third, self.deep = _conv(half, quarter, 2), _conv(quarter + MAPS, quarter)
         self.up, self.upper = _conv(quarter + half + MAPS, half), _conv(half + fine + MAPS, fine)
@@ -64,6 +67,7 @@ class MarkDecoder(nn.Module):
         self.down = nn.ModuleList([_conv(before, after, 2) for before, after in pairs])
         self.same = nn.ModuleList([_conv(after, after) for after in READ[1:]])
         self.read = nn.Linear(READ[-1] * (SIDE >> len(READ)) ** 2, bits)
+        nn.init.normal_(self.read.weight)
 
     def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
         """Map pictures [B, 3, 128, 128] in [-1, 1] to [B, bits]."""
@@ -71,7 +75,7 @@ class MarkDecoder(nn.Module):
         for down, same in zip(list(self.down)[1:], self.same, strict=True):
             x = F.relu(down(x))
             x = x + F.relu(same(x))
-        logits: torch.Tensor = self.read(x.flatten(1))
+        logits: torch.Tensor = self.read(x.flatten(1) * self.read.in_features**-0.5)
         return logits
 
 

@@ -3,9 +3,10 @@
     volute train watermark photos/ --time 20m
 
 Both learn together from the bits alone: the strength of what is added is set, not learned, so that
-it cannot fade to nothing. It begins at 28 dB without any change on the way. Only while bits are
-read well do changes (JPEG, blur, noise, sizes, colours, crops) become harsher, and then the mark
-fainter, down to the PSNR of the setting. `benchmarks/provenance.py` has the results.
+it cannot fade to nothing. It begins at 14 dB on grey, and nothing changes on the way. Only while bits
+are read well does the mark become fainter, down to 28 dB, and the picture appear; then changes
+(JPEG, blur, noise, sizes, colours, crops) become harsher; then the mark fainter again, down to the
+PSNR of the setting. `benchmarks/provenance.py` has the results.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ from volute.training.recipe import (
 )
 from volute.training.visible import laid_under
 
-STRONG = 28.0
-"""PSNR in dB of the mark at the beginning."""
+STRONG, FAIR = 14.0, 28.0
+"""PSNR in dB of the mark at the beginning, and when the first changes come."""
 CLIP = 1.0
 """Norm of the gradient from which it is cut."""
 MEMORY = 0.02
@@ -76,7 +77,7 @@ class WatermarkSettings(Config):
     harsher: float = Field(0.1, gt=0, le=1)
     """Share of the budget in which changes go from nothing to full strength."""
     fainter: float = Field(0.3, gt=0, le=1)
-    """Share of the budget in which the mark goes from 28 dB to `psnr`."""
+    """Share of the budget in which the mark goes from 14 dB to `psnr`."""
     held_out: float = Field(0.05, gt=0, lt=0.9)
     """Share of the pictures that is measured on and never learned from."""
     ema_kimg: float = Field(30.0, gt=0)
@@ -109,6 +110,10 @@ class Dials(nn.Module):
         """Return what the mark has now, in dB."""
         return STRONG + self.faint * (self.settings.psnr - STRONG)
 
+    def there(self) -> torch.Tensor:
+        """Return how much of a picture's contrast there is: all of it from 28 dB on."""
+        return ((self.psnr() - STRONG) / (FAIR - STRONG)).clamp(max=1)
+
     @torch.no_grad()
     def turn(self, right: torch.Tensor, progress: float) -> None:
         """Take the share of bits that were read in the step that began at `progress`."""
@@ -116,9 +121,10 @@ class Dials(nn.Module):
         passed = (progress - self.before).clamp(0, 0.01)
         self.before.fill_(progress)
         self.right.lerp_(right, MEMORY)
-        ready = (self.right > settings.gate_faint) & (self.harsh >= 1)
+        fair = self.psnr() >= FAIR
+        ready = (self.right > settings.gate_faint) & (~fair | (self.harsh >= 1))
         self.faint.add_(ready * passed / settings.fainter).clamp_(max=1)
-        ready = self.right > settings.gate
+        ready = (self.right > settings.gate) & fair
         self.harsh.add_(ready * passed / settings.harsher).clamp_(max=1)
 
 
@@ -158,7 +164,7 @@ class WatermarkRecipe(PictureRecipe):
         rng = seeded(self.device.torch, self.seed, shown)
         set_rate(self.optimisers["both"], settings.lr, progress, settings.lr_end, settings.warmup)
         draw = np.random.default_rng([self.seed, shown])
-        pictures = _sized(turn(flip(pictures, rng), rng), draw)
+        pictures = dials.there() * _sized(turn(flip(pictures, rng), rng), draw)
         bits = torch.randint(
             2, (len(pictures), settings.bits), generator=rng, device=pictures.device
         ).float()

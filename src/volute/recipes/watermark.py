@@ -39,6 +39,7 @@ from volute.training.recipe import (
     portable,
     seeded,
 )
+from volute.training.shown import grid
 from volute.training.visible import laid_under
 
 STRONG, FAIR = 14.0, 28.0
@@ -51,6 +52,8 @@ TOLD = 25
 """Steps between two looks at the losses, since each look waits for a GPU."""
 NATIVE = (96, 128, 192, 256)
 """Sides in px of what is marked."""
+GREY = 8
+"""One picture in so many is grey, and its mark too."""
 MEASURED = 128
 """Held-out pictures that are measured while learning."""
 CLEAN = 6000
@@ -165,12 +168,15 @@ class WatermarkRecipe(PictureRecipe):
         set_rate(self.optimisers["both"], settings.lr, progress, settings.lr_end, settings.warmup)
         draw = np.random.default_rng([self.seed, shown])
         pictures = dials.there() * _sized(turn(flip(pictures, rng), rng), draw)
+        grey = (torch.arange(len(pictures), device=pictures.device) % GREY == 0)[:, None, None, None]
+        pictures = torch.where(grey, pictures.mean(1, keepdim=True), pictures)
         bits = torch.randint(
             2, (len(pictures), settings.bits), generator=rng, device=pictures.device
         ).float()
         with self.device.autocast():
-            added = self.encoder(_small(pictures), 2 * bits - 1)
-        marked = in_bytes_through(laid_under(pictures, added.float(), dials.psnr()))
+            added = self.encoder(_small(pictures), 2 * bits - 1).float()
+        added = torch.where(grey, added.mean(1, keepdim=True), added)
+        marked = in_bytes_through(laid_under(pictures, added, dials.psnr()))
         share = float(draw.uniform(0.45, 1.5)) if draw.random() < 0.6 else 1.0
         changed = way.resaved(marked, dials.harsh, rng, share, bool(draw.random() < 0.75))
         seen = way.cropped(_small(changed), dials.harsh, rng, len(pictures) // 2)
@@ -194,6 +200,11 @@ class WatermarkRecipe(PictureRecipe):
             values["psnr"] = dials.psnr()
             self._told = {name: value.item() for name, value in values.items()}
         return self._told
+
+    def show(self, draw: Draw) -> np.ndarray:
+        """Return nine pictures on the left, the same marked on the right."""
+        pictures, labels = draw(9)
+        return np.concatenate([grid(pictures), grid(self.preview(pictures, labels))], 1)
 
     def preview(self, pictures: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return the pictures marked."""

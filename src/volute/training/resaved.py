@@ -57,13 +57,13 @@ def resaved(
 
 
 def coloured(x_BCHW: torch.Tensor, amount: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-    """Change brightness and contrast by up to 30 %, saturation by up to 50 %."""
+    """Change brightness and contrast by up to 30 %; saturation by up to 50 % more, down to none."""
     bright, contrast, saturation = (amount * (2 * _wide(_uniform(x_BCHW, rng)) - 1) for _ in "123")
     x = ((x_BCHW + 1) * (1 + 0.3 * bright)).clamp(0, 2) - 1
     middle = x.mean((1, 2, 3), keepdim=True)
     x = (middle + (x - middle) * (1 + 0.3 * contrast)).clamp(-1, 1)
     grey = x.mean(1, keepdim=True)
-    return (grey + (x - grey) * (1 + 0.5 * saturation)).clamp(-1, 1)
+    return (grey + (x - grey) * (1 + 0.75 * saturation - 0.25 * amount)).clamp(-1, 1)
 
 
 def jpeg(x_BCHW: torch.Tensor, quality_B: torch.Tensor, subsampled: bool) -> torch.Tensor:

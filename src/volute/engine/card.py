@@ -53,6 +53,7 @@ CALLS = {
     "upscale": '.upscale("picture.png")',
     "style": '.stylize("picture.png", style={style})',
     "lm": '.write("It was", tokens=200)',
+    "watermark": '.read("picture.png")',
 }
 
 PAGE = """\

@@ -19,6 +19,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from volute.errors import UsageError
+
 BITS, LENGTH = 16, 96
 """Of an ID, and of its word."""
 PUBLIC_KEY = b"volute watermark 1"
@@ -44,7 +46,12 @@ def word(ident: int, key: bytes | None = None) -> np.ndarray:
     Args:
         ident: what to hide.
         key: who knows it can read; None for the public key.
+
+    Raises:
+        UsageError: if the ID is out of range.
     """
+    if not 0 <= ident < 2**BITS:
+        raise UsageError(f"the ID {ident} is out of range", f"Give 0 to {2**BITS - 1}.")
     return _words()[ident] * _mask(key)
 
 

@@ -4,8 +4,8 @@
     python benchmarks/provenance_watermark.py --quick        # 5 min: a tenth of the pictures
 
 Marked are pictures that it did not learn from (sr_test, land), photographs as wholes of up to 1024
-px, and samples of our own models. Every number is the share in which the right ID is read at a false-
-positive rate of 1e-6. JPEG and WebP are Pillow's, at its defaults but for the quality. Rivals carry
+px, and samples of our own models. Every number is the share in which the right ID is read at a
+false-positive rate of 1e-6. JPEG and WebP are Pillow's, at its defaults but for the quality. Rivals carry
 32 bits and count as read from 30 right ones on, which a fair coin gives in 1.2e-7; what was cut or
 made small is brought back to its size for them.
 
@@ -133,7 +133,7 @@ def robustness(
     """Return a row of the table: quality, ms, and the share read after each change."""
     embed, read = scheme
     rng = np.random.default_rng(0)
-    quality, right, took = [], {attack: 0 for attack in ATTACKS}, []
+    quality, right, took = [], dict.fromkeys(ATTACKS, 0), []
     for x in pictures:
         ident = int(rng.integers(1 << 16))
         start = time.perf_counter()
@@ -225,7 +225,9 @@ def false_positives(model: str, every: int) -> list[list[str]]:
     for kind, values in found.items():
         under = [int(np.sum(np.array(values) <= level)) for level in (1e-2, 1e-4, LEVEL)]
         most = beta.ppf(0.975, under[-1] + 1, len(values) - under[-1])
-        rows.append([kind, f"{len(values):,}", f"{min(values):.1e}", *map(str, under), f"{most:.1e}"])
+        rows.append(
+            [kind, f"{len(values):,}", f"{min(values):.1e}", *map(str, under), f"{most:.1e}"]
+        )
     return rows
 
 

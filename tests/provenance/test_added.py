@@ -1,4 +1,4 @@
-"""What is added is the same by parts as in whole, keeps types, and has the strength that is said."""
+"""What is added is the same by parts as in whole, keeps types, and is as strong as is said."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def batch(count: int, side: int = 128) -> torch.Tensor:
 
 def test_bits_are_read_after_a_few_steps() -> None:
     recipe = made(bits=8, batch=12, lr=3e-3, warmup=0.001)
-    pictures, steps = batch(12), 30
+    pictures, steps = batch(12), 24
     for step in range(steps):
         recipe.step(pictures, torch.zeros(12), 0.0, 12 * step)
     mean = float(recipe.dials.right) / (1 - (1 - recipe_module.MEMORY) ** steps)
@@ -121,7 +121,7 @@ def test_whitening_makes_logits_isotropic() -> None:
     logits = rng.normal(size=(5000, 6)) @ (np.eye(6) + 0.3 * rng.normal(size=(6, 6))) + 3
     constants = whitening(logits.astype(np.float32))
     white = (logits - constants["white.mean"]) @ constants["white.root"]
-    assert np.allclose(np.cov(white, rowvar=False), np.eye(6), atol=0.1)
+    assert np.allclose(np.cov(white, rowvar=False), np.eye(6), atol=0.2)
 
 
 def test_grey_pictures_are_refused() -> None:
@@ -138,8 +138,13 @@ def test_the_export_is_what_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(recipe_module, "CLEAN", 100)
     settings = {"threads": 1, "precision": "float32", "batch": 4, "held_out": 0.2}
     run = train(
-        "watermark", tmp_path / "data", preset="tiny", kimg=0.008, out=tmp_path / "run",
-        settings=settings, device="cpu",
+        "watermark",
+        tmp_path / "data",
+        preset="tiny",
+        kimg=0.008,
+        out=tmp_path / "run",
+        settings=settings,
+        device="cpu",
     )
     watermark = Watermark(open_artefact(run.model), 1)
     picture = noise(1, 200, 150)

@@ -34,7 +34,9 @@ NEXT = {
 
 
 def train(
-    kind: Annotated[str, typer.Argument(help="gan, vae, classify, extractor, upscale, style, lm, watermark")],
+    kind: Annotated[
+        str, typer.Argument(help="gan, vae, classify, extractor, upscale, style, lm, watermark")
+    ],
     source: Annotated[
         list[Path] | None,
         typer.Argument(help="Folder, zip, tar or npz; texts; for style, paintings."),

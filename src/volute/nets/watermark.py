@@ -1,8 +1,8 @@
 """The watermark's networks: one hides bits in a picture of fixed side, the other reads them.
 
 The encoder is a U-Net (Ronneberger et al. 2015) that meets the message as maps at each of its
-resolutions. The decoder is strided convolutions and one linear layer over all that is left: it keeps
-where a feature is, without which it would hardly begin to learn. Neither normalises.
+resolutions. The decoder is strided convolutions and one linear layer over all that is left: it
+keeps where a feature is, without which it would hardly begin to learn. Neither normalises.
 """
 
 from __future__ import annotations

@@ -76,9 +76,9 @@ def p_value(cosine: float, tries: int = 1) -> float:
 def cap(cosine: float, n: int) -> float:
     """Return the share of directions in n dimensions within an angle of a given one.
 
-    With m = (n - 1) / 2 and x = 1 - cosine^2 it is I_x(m, 1/2) / 2, here by the hypergeometric series
-    x^m sqrt(1 - x) / (m B(m, 1/2)) * sum of (m + 1/2)_k / (m + 1)_k x^k (DLMF 8.17.8), whose terms
-    are positive and fall at least as fast as x^k.
+    With m = (n - 1) / 2 and x = 1 - cosine^2 it is I_x(m, 1/2) / 2, here by the hypergeometric
+    series x^m sqrt(1 - x) / (m B(m, 1/2)) * sum of (m + 1/2)_k / (m + 1)_k x^k (DLMF 8.17.8), whose
+    terms are positive and fall at least as fast as x^k.
 
     Args:
         cosine: of the angle, 0 to 1.

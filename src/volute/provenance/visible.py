@@ -2,9 +2,10 @@
 
 The just noticeable difference of Chou and Li 1995 ("A perceptually tuned subband image coder based
 on the measure of just-noticeable-distortion profile"): adaptation to the luminance around, and
-masking by contrast, in the form of Wu et al. 2013 ("Just noticeable difference estimation for images
-with free-energy principle", equations 7 to 10), joined by Yang et al. 2005. Here adaptation counts
-less and contrast more than there, since dark and even places show what is added to them as SSIM does.
+masking by contrast in the form of Wu et al. 2013 ("Just noticeable difference estimation for
+images with free-energy principle"), joined as by Yang et al. 2005. Here
+adaptation counts less and contrast more than there, since dark and even places show what is added
+to them, as SSIM says too.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ OVERLAP = 0.3
 def just_noticeable(picture_HWC: np.ndarray) -> np.ndarray:
     """Return what is just noticeable, float32 [H, W], of grey or RGB values from 0 to 255."""
     planes = picture_HWC.astype(np.float32)
-    luma = planes[..., 0] if planes.shape[2] < 3 else planes[..., :3] @ np.float32(LUMA)
+    luma = planes[..., 0] if planes.shape[2] < 3 else planes[..., :3] @ np.array(LUMA, np.float32)
     even = _filtered(luma, AROUND, AROUND)
     dark = 17 * (1 - np.sqrt(np.maximum(even, 0) / 127)) + 3
     adapted = np.minimum(np.where(even <= 127, dark, 3 / 128 * (even - 127) + 3), ADAPTED)
@@ -41,7 +42,8 @@ def _filtered(x: np.ndarray, down: tuple[float, ...], across: tuple[float, ...])
     """Filter columns and rows, what is outside continued by the border."""
     reach = len(down) // 2
     tall = np.pad(x, ((reach, reach), (0, 0)), "edge")
-    made = sum(np.float32(w) * tall[k : k + len(x)] for k, w in enumerate(down) if w)
+    rows = [np.float32(w) * tall[k : k + len(x)] for k, w in enumerate(down) if w]
     reach = len(across) // 2
-    wide = np.pad(np.asarray(made), ((0, 0), (reach, reach)), "edge")
-    return sum(np.float32(w) * wide[:, k : k + x.shape[1]] for k, w in enumerate(across) if w)
+    wide = np.pad(sum(rows[1:], rows[0]), ((0, 0), (reach, reach)), "edge")
+    columns = [np.float32(w) * wide[:, k : k + x.shape[1]] for k, w in enumerate(across) if w]
+    return sum(columns[1:], columns[0])

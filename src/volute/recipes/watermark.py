@@ -3,8 +3,8 @@
     volute train watermark photos/ --time 20m
 
 Both learn together from the bits alone: the strength of what is added is set, not learned, so that
-it cannot fade to nothing. It begins at 14 dB on grey, and nothing changes on the way. Only while bits
-are read well does the mark become fainter, down to 28 dB, and the picture appear; then changes
+it cannot fade to nothing. It begins at 14 dB on grey, and nothing changes on the way. Only while
+bits are read well does the mark become fainter, down to 28 dB, and the picture appear; then changes
 (JPEG, blur, noise, sizes, colours, crops) become harsher; then the mark fainter again, down to the
 PSNR of the setting. `benchmarks/provenance.py` has the results.
 """
@@ -168,7 +168,9 @@ class WatermarkRecipe(PictureRecipe):
         set_rate(self.optimisers["both"], settings.lr, progress, settings.lr_end, settings.warmup)
         draw = np.random.default_rng([self.seed, shown])
         pictures = dials.there() * _sized(turn(flip(pictures, rng), rng), draw)
-        grey = (torch.arange(len(pictures), device=pictures.device) % GREY == 0)[:, None, None, None]
+        grey = (torch.arange(len(pictures), device=pictures.device) % GREY == 0)[
+            :, None, None, None
+        ]
         pictures = torch.where(grey, pictures.mean(1, keepdim=True), pictures)
         bits = torch.randint(
             2, (len(pictures), settings.bits), generator=rng, device=pictures.device
@@ -188,9 +190,7 @@ class WatermarkRecipe(PictureRecipe):
         torch.nn.utils.clip_grad_norm_(self.parameters, CLIP)
         self.optimisers["both"].step()
         for name in ("encoder", "decoder"):
-            self.averages[name].update(
-                self.modules[name], len(pictures), shown + len(pictures)
-            )
+            self.averages[name].update(self.modules[name], len(pictures), shown + len(pictures))
         right = ((logits > 0) == (bits > 0.5)).float().mean(1)
         whole = right[len(pictures) // 2 :].mean()
         dials.turn(whole, progress)
@@ -224,9 +224,7 @@ class WatermarkRecipe(PictureRecipe):
                         ((logits > 0) == (bits > 0)).float().mean().item()
                     )
                 error = (marked - part).square().mean((1, 2, 3))
-                right.setdefault("psnr_held", []).append(
-                    (-10 * (error / 4).log10()).mean().item()
-                )
+                right.setdefault("psnr_held", []).append((-10 * (error / 4).log10()).mean().item())
                 count += len(part)
                 if count >= MEASURED:
                     return {name: sum(values) / len(values) for name, values in right.items()}

@@ -13,7 +13,7 @@ from volute.training.degrade import blurred, in_bytes
 from volute.training.distort import jpeg_steps, luma_chroma, quantised
 
 BLUR, NOISE, QUALITY = 1.6, 15 / 127.5, 40
-"""At full strength at most: the deviation of the blur in px and of the noise, the quality of JPEG."""
+"""At most: the deviation of the blur in px and of the noise, and the quality of JPEG."""
 OFTEN = {"colour": 0.4, "blur": 0.25, "noise": 0.25, "jpeg": 0.6}
 """Share of the pictures that meet each."""
 SHIFT, ZOOM = 0.05, 0.06

@@ -1,4 +1,4 @@
-"""How much of a change the eye misses at each place of a picture, and marks laid under it, in torch.
+"""How much of a change the eye misses at each place of a picture; marks laid under it. In torch.
 
 The formula and its constants are those of `volute.provenance.visible`, which runs them in use.
 """

@@ -5,9 +5,9 @@
 
 Marked are pictures that it did not learn from (sr_test, land), photographs as wholes of up to 1024
 px, and samples of our own models. Every number is the share in which the right ID is read at a
-false-positive rate of 1e-6. JPEG and WebP are Pillow's, at its defaults but for the quality. Rivals carry
-32 bits and count as read from 30 right ones on, which a fair coin gives in 1.2e-7; what was cut or
-made small is brought back to its size for them.
+false-positive rate of 1e-6. JPEG and WebP are Pillow's, at its defaults but for the quality. Rivals
+carry 32 bits and count as read from 30 right ones on, which a fair coin gives in 1.2e-7; what was
+cut or made small is brought back to its size for them.
 
 Unmarked pictures are each read once under the public key, as `volute verify` reads them.
 """

@@ -46,7 +46,8 @@ def test_types_and_channels_are_kept(dtype: type, shape: tuple[int, ...]) -> Non
     picture = (rng.random(shape) * white).astype(dtype)
     seen = preview(picture)
     residual = rng.normal(size=(1, 128, 128, 3)).astype(np.float32)
-    made = Added(80, 70, laid_under(seen, residual, 40.0)).whole(picture)
+    map_ = laid_under(just_noticeable(seen), seen.shape[2], residual, np.array([40.0]))
+    made = Added(80, 70, map_).whole(picture)
     assert made.dtype == picture.dtype
     assert made.shape == picture.shape
     if len(shape) == 3 and shape[2] in (2, 4):

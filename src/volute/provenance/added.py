@@ -14,7 +14,6 @@ import numpy as np
 from PIL import Image
 
 from volute.errors import UsageError
-from volute.provenance.visible import just_noticeable
 
 SMALLEST = 64
 """Pixels a side from which there is room for a mark."""
@@ -92,28 +91,31 @@ def preview(picture: np.ndarray) -> np.ndarray:
     return small.reshape(size[1], size[0], -1)
 
 
-def laid_under(seen: np.ndarray, residuals: np.ndarray, psnr: float) -> np.ndarray:
+def laid_under(
+    noticeable: np.ndarray, channels: int, residuals: np.ndarray, psnr: np.ndarray
+) -> np.ndarray:
     """Return the map of a picture, float32 [h, w, C] with white as 1.
 
     Each square's residual is masked by what is just noticeable and brought to the strength that
-    gives `psnr` there.
+    gives its PSNR.
 
     Args:
-        seen: uint8 [h, w, C], from `preview`.
+        noticeable: [h, w], of a picture from `preview`.
+        channels: of it, 1 or 3.
         residuals: what the encoder gave for each of its squares, float32 [n, S, S, 3].
-        psnr: in dB.
+        psnr: of each square, in dB [n].
     """
-    noticeable = just_noticeable(seen)[..., None]
-    if seen.shape[2] == 1:
+    if channels == 1:
         residuals = residuals.mean(3, keepdims=True)
-    made = np.empty((*seen.shape[:2], residuals.shape[3]), np.float32)
-    for (rows, columns), residual in zip(cut(seen), residuals, strict=True):
+    made = np.empty((*noticeable.shape, channels), np.float32)
+    parts = zip(cut(noticeable), residuals, psnr, strict=True)
+    for (rows, columns), residual, decibels in parts:
         tall, wide = rows.stop - rows.start, columns.stop - columns.start
         down = resampling(len(residual), tall, 0, tall)
         across = resampling(len(residual), wide, 0, wide)
-        part = resized(residual, down, across) * noticeable[rows, columns]
+        part = resized(residual, down, across) * noticeable[rows, columns, None]
         power = float(np.square(part).mean())
-        made[rows, columns] = part * np.float32(10 ** (-psnr / 20) / np.sqrt(power + 1e-20))
+        made[rows, columns] = part * np.float32(10 ** (-decibels / 20) / np.sqrt(power + 1e-20))
     return made
 
 
@@ -163,8 +165,9 @@ def resampling(before: int, after: int, start: int, stop: int) -> Taps:
 
 def resized(planes: np.ndarray, down: Taps, across: Taps) -> np.ndarray:
     """Return [h, w, C] resized along both axes, by what `resampling` gave."""
-    tall = np.tensordot(down[1], planes[down[0], across[0]], (1, 0))
-    return np.matmul(across[1], tall)
+    part = planes[down[0], across[0]]
+    made = [down[1] @ part[..., band] @ across[1].T for band in range(part.shape[2])]
+    return np.stack(made, -1)
 
 
 def _spans(length: int, step: int) -> list[slice]:

@@ -66,6 +66,13 @@ def nearest(odds_TN: np.ndarray, key: bytes | None = None) -> list[Nearest]:
     ]
 
 
+def cosine(odds: np.ndarray, words: np.ndarray) -> np.ndarray:
+    """Return the cosine between log-odds [..., 96] and words of -1 and 1."""
+    lengths = np.linalg.norm(odds, axis=-1) * math.sqrt(LENGTH) + 1e-30
+    made: np.ndarray = (odds * words).sum(-1) / lengths
+    return made
+
+
 def p_value(cosine: float, tries: int = 1) -> float:
     """Return how likely odds without any mark are to come so near to a word in one of `tries`."""
     if cosine <= COMMON:

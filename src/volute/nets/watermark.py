@@ -16,8 +16,8 @@ SIDE = 128
 """Side in px of what both networks see."""
 MAPS, CELLS = 8, SIDE // 8
 """A message lies in so many maps of so many cells a side."""
-STEPS, PACE, REFINED = 3, 0.2, 40.2
-"""Steps of a refiner, how far each goes, and the PSNR in dB of the mark meanwhile."""
+PACE, REFINED = 0.2, 40.2
+"""How far a step of a refiner goes, and the PSNR in dB of the mark meanwhile."""
 LOUD = 1.2
 """How strong a message is in its maps at first, so that it is heard beside the picture."""
 READ = (32, 48, 80, 112, 144)
@@ -107,13 +107,13 @@ class MarkDecoder(nn.Module):
         for (before, added), down, same in reversed(
             list(zip(kept, list(self.down)[1:], self.same, strict=True))
         ):
-            pull = pull + F.conv_transpose2d(pull * (added > 0), same.weight, padding=1)
+            pull = pull + _back(pull * (added > 0), same)
             pull = _back(pull * (before > 0), down)
         return _back(pull * (first > 0), self.down[0])
 
 
 class MarkRefiner(nn.Module):
-    """From what an encoder drew to what the decoder reads more surely in this very picture.
+    """One step from what an encoder drew to what the decoder reads more surely in this picture.
 
     An encoder knows pictures in general. A few steps along the decoder's gradient, at the same
     strength, mend what is read wrongly in one.
@@ -135,19 +135,17 @@ class MarkRefiner(nn.Module):
         Args:
             x_BCHW: [B, 3, 128, 128] in [-1, 1].
             noticeable_B1HW: what is just noticeable, at any scale.
-            added_BCHW: from the encoder.
+            added_BCHW: from the encoder, or the step before.
             message_BN: -1 and 1.
 
         Returns:
             As the encoder gives it.
         """
         added = _even(added_BCHW)
-        for _ in range(STEPS):
-            laid = _even(added * noticeable_B1HW) * (2 * 10 ** (-REFINED / 20))
-            pull = self.decoder.pulled(x_BCHW + laid, message_BN) * noticeable_B1HW
-            added = added + PACE * _even(pull)
-            added = _even(added - added.mean((2, 3), keepdim=True))
-        return added
+        laid = _even(added * noticeable_B1HW) * (2 * 10 ** (-REFINED / 20))
+        pull = self.decoder.pulled(x_BCHW + laid, message_BN) * noticeable_B1HW
+        added = added + PACE * _even(pull)
+        return _even(added - added.mean((2, 3), keepdim=True))
 
 
 class HalfMarkRefiner(nn.Module):
@@ -193,9 +191,10 @@ def _conv(before: int, after: int, stride: int = 1) -> nn.Conv2d:
 
 
 def _back(x_BCHW: torch.Tensor, layer: nn.Module) -> torch.Tensor:
-    """Return what a convolution of stride 2 is transposed to."""
+    """Return what the transpose of a convolution gives."""
     assert isinstance(layer, nn.Conv2d)
-    return F.conv_transpose2d(x_BCHW, layer.weight, None, 2, 1, output_padding=1)
+    stride = layer.stride[0]
+    return F.conv_transpose2d(x_BCHW, layer.weight, None, stride, 1, output_padding=stride - 1)
 
 
 def _even(x_BCHW: torch.Tensor) -> torch.Tensor:

@@ -27,6 +27,8 @@ FAINT, LOUDEST = 40.5, 37.5
 """PSNR in dB of a mark that is easily read, and of the strongest; 40 in the mean."""
 EASY, STEEP = 0.73, 15.0
 """The cosine of its worst corner from which a mark is easily read; dB for each that it lacks."""
+STEPS, GREY_STEPS = 3, 16
+"""Along the decoder's gradient; grey pictures need more, for colours hold most of the mark."""
 CORNER = 0.72
 """Share of a side."""
 BATCH = 16
@@ -90,7 +92,7 @@ class Watermark:
         given = {"picture": pictures, "message": message}
         drawn = self._encoder.run(given)
         masks = np.stack([self._masked(noticeable[place]) for place in cut(seen)])
-        made = self._refiner.run(given | {"noticeable": masks, "residual": drawn})
+        made = self._refined(given | {"noticeable": masks, "residual": drawn}, seen.shape[2])
         psnr = self._needed(pictures, made * masks, message)
         residuals = made.transpose(0, 2, 3, 1)
         return Added(*size, laid_under(noticeable, seen.shape[2], residuals, psnr))
@@ -152,6 +154,14 @@ class Watermark:
         """Return what the networks see of a picture or a part: float32 [3, S, S] in [-1, 1]."""
         return _resized(seen, self._side, self._side)
 
+    def _refined(self, given: dict[str, np.ndarray], channels: int) -> np.ndarray:
+        """Return a residual that is read more surely in this picture; grey for a grey one."""
+        for _ in range(STEPS if channels == 3 else GREY_STEPS):
+            if channels == 1:
+                given["residual"] = _grey(given["residual"])
+            given["residual"] = self._refiner.run(given)
+        return given["residual"] if channels == 3 else _grey(given["residual"])
+
     def _needed(self, pictures: np.ndarray, laid: np.ndarray, message: np.ndarray) -> np.ndarray:
         """Return the PSNR in dB that each picture needs: the lower, the worse its corners read."""
         power = np.square(laid).mean((1, 2, 3), keepdims=True)
@@ -192,6 +202,10 @@ def embed(picture: np.ndarray, ident: int, key: bytes | None = None) -> np.ndarr
 def read(picture: np.ndarray, key: bytes | None = None) -> Found:
     """Return `shipped().read(...)`: the mark of a picture, and its p-value."""
     return shipped().read(picture, key)
+
+
+def _grey(planes_BCHW: np.ndarray) -> np.ndarray:
+    return np.repeat(planes_BCHW.mean(1, keepdims=True), 3, 1)
 
 
 def _best(odds_TN: np.ndarray, key: bytes | None) -> Found:

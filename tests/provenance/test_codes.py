@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from volute.errors import UsageError
@@ -25,6 +25,7 @@ def test_an_id_comes_back_from_noisy_odds(ident: int, key: bytes | None, seed: i
 @settings(deadline=None)
 @given(ident=st.integers(0, 2**16 - 1), key=st.binary(min_size=1, max_size=40))
 def test_another_key_finds_nothing(ident: int, key: bytes) -> None:
+    assume(key != codes.PUBLIC_KEY)
     (found,) = codes.nearest(codes.word(ident, key)[None])
     assert codes.p_value(found.cosine) > 1e-6
 

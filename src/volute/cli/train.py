@@ -28,12 +28,15 @@ NEXT = {
     "upscale": "upscale PICTURE --model {}",
     "style": "stylize PICTURE --style NAME --model {}",
     "lm": "write {} --prompt TEXT",
+    "watermark": "info {}",
 }
 """What to do with a trained model, by its kind."""
 
 
 def train(
-    kind: Annotated[str, typer.Argument(help="gan, vae, classify, extractor, upscale, style, lm")],
+    kind: Annotated[
+        str, typer.Argument(help="gan, vae, classify, extractor, upscale, style, lm, watermark")
+    ],
     source: Annotated[
         list[Path] | None,
         typer.Argument(help="Folder, zip, tar or npz; texts; for style, paintings."),

@@ -23,6 +23,7 @@ WHAT = {
     "classify": "a classifier: it tells which of its classes a picture shows",
     "texts": "a classifier of texts: it tells which of its classes a text belongs to",
     "extractor": "a feature network: it measures pictures and how far apart they look",
+    "watermark": "a watermark: one network hides bits in pictures, another reads them",
 }
 VERBS = {
     "gan": ("volute sample {name} -n 16 --grid", "volute interpolate {name}"),
@@ -52,6 +53,7 @@ CALLS = {
     "upscale": '.upscale("picture.png")',
     "style": '.stylize("picture.png", style={style})',
     "lm": '.write("It was", tokens=200)',
+    "watermark": '.read("picture.png")',
 }
 
 PAGE = """\

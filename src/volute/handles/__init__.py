@@ -16,6 +16,7 @@ from volute.handles.classifier import Classifier, Prediction
 from volute.handles.extractor import Comparison, Extractor
 from volute.handles.generator import Generator
 from volute.handles.language import LanguageModel, Score
+from volute.handles.marker import Marker
 from volute.handles.masks import Mask
 from volute.handles.pictures import Picture, Pictures
 from volute.handles.sampling import Classes, Sampler
@@ -26,7 +27,7 @@ from volute.handles.upscaler import Upscaler
 from volute.zoo import resolve, shipped
 
 __all__ = ["Autoencoder", "Classifier", "Comparison", "Extractor", "Generator"]
-__all__ += ["LanguageModel", "Model", "Score", "score", "write"]
+__all__ += ["LanguageModel", "Marker", "Model", "Score", "score", "write"]
 __all__ += ["Prediction", "Style", "Stylizer", "TextClassifier", "Upscaler"]
 __all__ += ["classify", "compare", "load"]
 __all__ += ["load_sampler", "models", "sample", "stylize", "upscale"]
@@ -40,6 +41,7 @@ Model = (
     | Stylizer
     | Upscaler
     | LanguageModel
+    | Marker
 )
 
 HANDLES: dict[str, type[Model]] = {
@@ -50,6 +52,7 @@ HANDLES: dict[str, type[Model]] = {
     "lm": LanguageModel,
     "style": Stylizer,
     "upscale": Upscaler,
+    "watermark": Marker,
 }
 
 

@@ -23,6 +23,7 @@ from volute.recipes import (
     style_settings,
     upscale,
     vae,
+    watermark,
 )
 from volute.training.device import Device
 from volute.training.recipe import DataFacts, Recipe
@@ -49,6 +50,9 @@ KINDS = {
     "classify": Kind(classify.ClassifySettings, classify.PRESETS, classify.ClassifyRecipe),
     "extractor": Kind(extractor.ExtractorSettings, extractor.PRESETS, extractor.ExtractorRecipe),
     "upscale": Kind(upscale.UpscaleSettings, upscale.PRESETS, upscale.UpscaleRecipe, tile=192),
+    "watermark": Kind(
+        watermark.WatermarkSettings, watermark.PRESETS, watermark.WatermarkRecipe, tile=256
+    ),
     "lm": Kind(
         lm_settings.LmSettings, lm_settings.PRESETS, lm.LmRecipe, examples="texts", text=True
     ),

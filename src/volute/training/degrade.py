@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from volute.training.distort import YCC, jpeg_steps, quantised
+from volute.training.distort import jpeg_steps, luma_chroma, quantised
 
 REACH = 6
 """Pixels on each side that a blur sees."""
@@ -52,19 +52,19 @@ def _spoiled(
     x_BCHW: torch.Tensor, strength: torch.Tensor, size: list[int], rng: torch.Generator
 ) -> torch.Tensor:
     amount = strength[:, None] * _uniform((len(x_BCHW), 4), x_BCHW, rng)
-    x_BCHW = _blurred(x_BCHW, 0.05 + BLUR * amount[:, :2])
+    x_BCHW = blurred(x_BCHW, 0.05 + BLUR * amount[:, :2])
     x_BCHW = _resized(x_BCHW, size, rng)
     grain = torch.randn(x_BCHW.shape, generator=rng, device=x_BCHW.device)
     x_BCHW = (x_BCHW + grain * (NOISE * amount[:, 2])[:, None, None, None]).clamp(-1, 1)
     steps = jpeg_steps(100 - (100 - QUALITY) * amount[:, 3], x_BCHW.shape[1])
     if x_BCHW.shape[1] == 1:
         return quantised(x_BCHW, steps)
-    turn = torch.tensor(YCC, device=x_BCHW.device)
-    colours = quantised(torch.einsum("kc,bchw->bkhw", turn, x_BCHW), steps)
-    return torch.einsum("ck,bkhw->bchw", torch.linalg.inv(turn), colours)
+    to, back = luma_chroma(x_BCHW.device)
+    colours = quantised(torch.einsum("kc,bchw->bkhw", to, x_BCHW), steps)
+    return torch.einsum("ck,bkhw->bchw", back, colours)
 
 
-def _blurred(x_BCHW: torch.Tensor, sigma_B2: torch.Tensor) -> torch.Tensor:
+def blurred(x_BCHW: torch.Tensor, sigma_B2: torch.Tensor) -> torch.Tensor:
     """Blur by a Gaussian, its deviation in px along each axis."""
     batch, channels = x_BCHW.shape[:2]
     place = torch.arange(-REACH, REACH + 1, device=x_BCHW.device)

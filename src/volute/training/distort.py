@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -60,16 +61,16 @@ def noise(x_BCHW: torch.Tensor, strength: torch.Tensor, rng: torch.Generator) ->
 def jpeg(x_BCHW: torch.Tensor, strength: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
     """Quantise 8 x 8 blocks as JPEG does, from quality 95 down to 3."""
     steps = jpeg_steps(95 - 92 * strength, 3)
-    turn = torch.tensor(YCC, device=x_BCHW.device)
-    colours = quantised(torch.einsum("kc,bchw->bkhw", turn, x_BCHW), steps)
-    return torch.einsum("ck,bkhw->bchw", torch.linalg.inv(turn), colours)
+    to, back = luma_chroma(x_BCHW.device)
+    colours = quantised(torch.einsum("kc,bchw->bkhw", to, x_BCHW), steps)
+    return torch.einsum("ck,bkhw->bchw", back, colours)
 
 
 def jpeg_steps(quality: torch.Tensor, channels: int) -> torch.Tensor:
     """Return the quantisation tables [B, C, 8, 8] for qualities [B]; the first is of luminance."""
     factor = torch.where(quality < 50, 50 / quality, 2 - quality / 50)
     names = (LUMINANCE, *[CHROMINANCE] * (channels - 1))
-    tables = torch.stack([_table(text, quality) for text in names])
+    tables = torch.stack([_table(text, quality.device) for text in names])
     return (tables * factor[:, None, None, None]).clamp(1, 255)
 
 
@@ -78,7 +79,7 @@ def quantised(x_BCHW: torch.Tensor, steps_BC88: torch.Tensor) -> torch.Tensor:
     height, width = x_BCHW.shape[2:]
     whole = F.pad(x_BCHW * 127.5, (0, -width % 8, 0, -height % 8), mode="replicate")
     blocks = whole.unfold(2, 8, 8).unfold(3, 8, 8)
-    cosine, steps = _cosine(x_BCHW), steps_BC88[:, :, None, None]
+    cosine, steps = _cosine(x_BCHW.device), steps_BC88[:, :, None, None]
     waves = (cosine @ blocks @ cosine.T / steps).round() * steps
     blocks = cosine.T @ waves @ cosine
     blocks = blocks.permute(0, 1, 2, 4, 3, 5).reshape(whole.shape)
@@ -161,13 +162,24 @@ DISTORTIONS: tuple[Callable[..., torch.Tensor], ...] = (
 )
 
 
-def _table(text: str, like: torch.Tensor) -> torch.Tensor:
-    numbers = [float(word) for word in text.split()]
-    return torch.tensor(numbers, device=like.device).view(8, 8)
+@lru_cache
+def luma_chroma(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the matrix from RGB to luminance and colour differences, and its inverse.
+
+    Constants stay where they are used: a copy to a GPU would wait for it.
+    """
+    to = torch.tensor(YCC, device=device)
+    return to, torch.linalg.inv(to)
 
 
-def _cosine(like: torch.Tensor) -> torch.Tensor:
+@lru_cache
+def _table(text: str, device: torch.device) -> torch.Tensor:
+    return torch.tensor([float(word) for word in text.split()], device=device).view(8, 8)
+
+
+@lru_cache
+def _cosine(device: torch.device) -> torch.Tensor:
     """Return the orthonormal discrete cosine transform of 8 values."""
-    wave = torch.arange(8, device=like.device)[:, None]
-    cosine = (math.pi * (2 * torch.arange(8, device=like.device) + 1) * wave / 16).cos() / 2
+    wave = torch.arange(8, device=device)[:, None]
+    cosine = (math.pi * (2 * torch.arange(8, device=device) + 1) * wave / 16).cos() / 2
     return torch.where(wave == 0, cosine / math.sqrt(2), cosine)

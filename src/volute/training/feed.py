@@ -103,7 +103,10 @@ class PictureFeed(Shuffled):
         pictures = np.empty((len(index), *self._dataset.pictures.shape[1:]), np.uint8)
         pictures[order] = self._dataset.pictures[index[order]]
         place = self._place
-        x_BHWC = torch.from_numpy(pictures).to(place, torch.float32).div_(127.5).sub_(1)
+        as_bytes = torch.from_numpy(pictures)
+        if place.type == "cuda":  # a copy that does not wait, of a quarter of the size
+            as_bytes = as_bytes.pin_memory().to(place, non_blocking=True)
+        x_BHWC = as_bytes.to(place, torch.float32).div_(127.5).sub_(1)
         labels = torch.from_numpy(self._dataset.labels[index]).to(place)
         return x_BHWC.permute(0, 3, 1, 2), labels
 

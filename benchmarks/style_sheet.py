@@ -15,7 +15,7 @@ from volute.training.optimise import STEPS, optimise_picture
 
 CELL, GAP, LIMIT = 160, 4, 600_000
 """Side of a cell and the space between in px; bytes of a sheet."""
-OPTIMISED_SIDE = 320
+OPTIMISED_SIDE = 224
 KEPT = HERE / "results" / "style-optimised"
 ROWS = 6
 

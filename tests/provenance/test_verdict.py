@@ -6,14 +6,17 @@ import io
 import random
 import time
 import zipfile
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import pyvips
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 import volute
 from conftest import real_data
@@ -30,6 +33,7 @@ from volute.provenance import (
     sign,
     trust,
     verify,
+    watermark,
 )
 from volute.provenance.history import Step
 from volute.provenance.verdict import Known
@@ -267,3 +271,31 @@ def test_a_hostile_history_is_cut_short() -> None:
     assert len(found.history.actions) <= history.LISTED
     assert found.history.actions[0].name == "x y"
     assert set(found.history.generation or {}) == {"model", "seed"}
+
+
+def test_an_id_in_the_pixels_outlasts_the_manifest(tmp_path: Path) -> None:
+    photo = Image.open(sorted(Path(real_data("photos")).iterdir())[0]).convert("RGB")
+    marked = watermark.embed(np.asarray(photo.resize((640, 480))), 0xBEEF)
+    Image.fromarray(marked).save(tmp_path / "a.png")
+    sign(tmp_path / "a.png", replace(SAMPLED, watermark=0xBEEF))
+    Image.open(tmp_path / "a.png").save(tmp_path / "sent.jpg", quality=80)
+    before, after = verify(tmp_path / "a.png"), verify(tmp_path / "sent.jpg")
+    assert (before.manifest.state, after.manifest.state) == ("trusted", "absent")
+    for one in (before, after):
+        assert isinstance(one.watermark, watermark.Found)
+        assert one.watermark.ident == 0xBEEF
+        assert one.watermark.p_value < 1e-6
+    assert after.known is not None
+    assert (after.known.by, after.known.record.file) == ("watermark", "a.png")
+    other = verify(tmp_path / "sent.jpg", key=b"another")
+    assert isinstance(other.watermark, watermark.Found)
+    assert other.watermark.p_value > 1e-6
+    assert other.known is None
+
+
+def test_marks_are_not_looked_for_in_what_is_small_or_broken(tmp_path: Path) -> None:
+    Image.new("RGB", (63, 200)).save(tmp_path / "a.png")
+    Image.new("RGB", (300, 200)).save(tmp_path / "b.png")
+    (tmp_path / "b.png").write_bytes((tmp_path / "b.png").read_bytes()[:60])
+    for name in ("a.png", "b.png"):
+        assert verify(tmp_path / name).watermark is None

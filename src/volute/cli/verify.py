@@ -33,11 +33,11 @@ def verify(
     """Tell where files come from: what was signed, what is marked.
 
     Three findings, which say nothing of each other. Manifest: absent; intact (as it was signed, by
-    whom is unknown); trusted (by keys of this computer, or imported ones); or broken. Watermark: in
-    texts, p is how likely a text without the mark is to show as much of it; up to 1e-05 the mark
-    counts as found. Detector: not built yet. Nothing is fetched, and no model is needed. No
-    evidence does not mean that a person made it: marks can be removed, and other programs leave
-    none. The exit code is 5 if a manifest is broken, else 1 if a file could not be read, else 0.
+    whom is unknown); trusted (by keys of this computer, or imported ones); or broken. Watermark: p
+    is how likely a text or picture without the mark is to show as much of it; up to 1e-05 (texts)
+    or 1e-06 (pictures) it counts as found. Detector: not built yet. Nothing is fetched. No evidence
+    does not mean that a person made it: marks can be removed, and other programs leave none. The
+    exit code is 5 if a manifest is broken, else 1 if a file could not be read, else 0.
 
     \b
     Examples:
@@ -80,10 +80,10 @@ def verify(
 
 
 def _record(verdict: Verdict) -> dict[str, Any]:
-    from volute.cli.verify_report import CERTAIN
+    from volute.cli.verify_report import is_found
 
     mark, known = verdict.watermark, verdict.known
-    found = {} if mark is None else {"found": mark.p_value <= CERTAIN, **dataclasses.asdict(mark)}
+    found = {} if mark is None else {"found": is_found(mark), **dataclasses.asdict(mark)}
     return {
         "manifest": dataclasses.asdict(verdict.manifest),
         "watermark": found or None,

@@ -13,12 +13,11 @@ from volute.errors import printable
 from volute.paths import write_text
 
 if TYPE_CHECKING:
-    from volute.provenance import Verdict
+    from volute.provenance import Verdict, text_mark, watermark
     from volute.provenance.history import Step
-    from volute.provenance.text_mark import Found
 
 CERTAIN = 1e-5
-"""p-value up to which a mark counts as found."""
+"""p-value up to which the mark of a text counts as found."""
 ROLES = {"parentOf": "from", "inputTo": "like", "componentOf": "with a part of"}
 SOURCES = {
     "trainedAlgorithmicMedia": "made by a model",
@@ -106,13 +105,32 @@ def _told(step: Step) -> str:
     return f"{role}{what} ({', '.join(part for part in parts if part)})"
 
 
+def is_found(mark: text_mark.Found | watermark.Found) -> bool:
+    """Tell whether a mark counts as found."""
+    from volute.provenance import text_mark, verdict
+
+    of_text = isinstance(mark, text_mark.Found)
+    return mark.p_value <= (CERTAIN if of_text else verdict.CERTAIN)
+
+
 def _watermark(verdict: Verdict) -> str:
-    return "not looked for" if verdict.watermark is None else _text_mark(verdict.watermark)
+    from volute.provenance import text_mark
+
+    mark = verdict.watermark
+    if mark is None:
+        return "not looked for"
+    return _text_mark(mark) if isinstance(mark, text_mark.Found) else _pixels(mark)
 
 
-def _text_mark(mark: Found) -> str:
+def _pixels(mark: watermark.Found) -> str:
+    if is_found(mark):
+        return f"p = {mark.p_value:.1g}: the pixels carry the ID {mark.ident:04x}, in volute's way"
+    return f"no evidence (p = {mark.p_value:.1g})"
+
+
+def _text_mark(mark: text_mark.Found) -> str:
     seen = f"p = {mark.p_value:.1g} over {mark.counted:,} places"
-    if mark.p_value <= CERTAIN:
+    if is_found(mark):
         return f"{seen}: written, at least in part, by a volute model with the public key"
     return f"no evidence ({seen})" if mark.counted else "no evidence (the text is too short)"
 

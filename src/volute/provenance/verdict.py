@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 from volute.errors import DataError
-from volute.provenance import carriers, ledger
+from volute.media.photo import PictureError, read_picture
+from volute.provenance import carriers, ledger, text_mark, watermark
+from volute.provenance.added import LARGEST, SMALLEST
 from volute.provenance.history import Manifest, look
-from volute.provenance.text_mark import Found, detect
+
+CERTAIN = 1e-6
+"""p-value up to which an ID in pixels counts as read."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +32,8 @@ class Verdict:
 
     manifest: Manifest
     """What was signed."""
-    watermark: Found | None
-    """The mark of a language model in a text; None: not looked for, as in pictures."""
+    watermark: text_mark.Found | watermark.Found | None
+    """The mark in a text, or the ID in the pixels of a picture; None: not looked for."""
     detector: None = None
     """Traces of a network in a picture; None: not looked for."""
     known: Known | None = None
@@ -40,8 +44,9 @@ def verify(path: str | Path, *, key: bytes | None = None) -> Verdict:
     """Look for what a file tells of its origin. Nothing is fetched, and no model is needed.
 
     Args:
-        path: any file; the mark of a language model is looked for in texts in UTF-8.
-        key: what a text may have been marked with; None for the public key.
+        path: any file; marks are looked for in texts in UTF-8, and in stills of 64 px a side or
+            more.
+        key: what it may have been marked with; None for the public key.
 
     Raises:
         DataError: if it cannot be read.
@@ -51,18 +56,36 @@ def verify(path: str | Path, *, key: bytes | None = None) -> Verdict:
     try:
         mime = carriers.mime_of(path)
         manifest = look(path, mime)
-        mark = detect(path.read_bytes(), key) if mime == carriers.TEXT else None
-        return Verdict(manifest, mark, known=_known(path, manifest))
+        mark = _mark(path, mime, key)
+        return Verdict(manifest, mark, known=_known(path, manifest, mark))
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}", "Check the name.") from error
 
 
-def _known(path: Path, manifest: Manifest) -> Known | None:
+def _mark(path: Path, mime: str, key: bytes | None) -> text_mark.Found | watermark.Found | None:
+    if mime == carriers.TEXT:
+        return text_mark.detect(path.read_bytes(), key)
+    if mime not in carriers.PICTURES.values():
+        return None
+    try:
+        picture = read_picture(path, LARGEST, reduce=True).array
+    except PictureError:
+        return None
+    return watermark.read(picture, key) if min(picture.shape[:2]) >= SMALLEST else None
+
+
+def _known(
+    path: Path, manifest: Manifest, mark: text_mark.Found | watermark.Found | None
+) -> Known | None:
     if not ledger.path().exists():
         return None
     if manifest.history and (found := ledger.find(manifest=manifest.history.manifest)):
         return Known(found, "manifest")
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    found = ledger.find(sha256=digest)
-    return None if found is None else Known(found, "bytes")
+    if found := ledger.find(sha256=digest):
+        return Known(found, "bytes")
+    if not isinstance(mark, watermark.Found) or mark.p_value > CERTAIN:
+        return None
+    found = ledger.find(watermark=mark.ident)
+    return None if found is None else Known(found, "watermark")

@@ -161,7 +161,7 @@ def marked_pictures(every: int) -> list[np.ndarray]:
     """Return what is marked: 105 of sr_test, 105 of land, 38 photographs, 32 of our own."""
     paths = [*sorted((DATA / "sr_test").glob("*/hr/*")), *unlearned_land()[::16]]
     found = [whole(path) for path in [*paths, *sorted((DATA / "photos").glob("*.jpg"))][::every]]
-    return [x for x in found if min(x.shape[:2]) >= 64] + own(32 // every)
+    return found + own(32 // every, enlarged=True)
 
 
 def unlearned_land() -> list[Path]:
@@ -169,13 +169,12 @@ def unlearned_land() -> list[Path]:
     return [p for p in sorted((DATA / "land").rglob("*.jpg")) if int(p.stem[-2:]) % 5]
 
 
-def own(count: int) -> list[np.ndarray]:
-    """Return samples of the shipped GAN of 64 px, enlarged as well."""
-    if not count:
-        return []
-    samples = volute.load("land-gan").sample(count, seed=3)
-    twice = [volute.upscale("photo-x2-fast", image) for image in samples[: count // 2]]
-    return [np.asarray(image.convert("RGB")) for image in samples[count // 2 :] + twice]
+def own(count: int, enlarged: bool) -> list[np.ndarray]:
+    """Return samples of the shipped GAN, 64 px, or 128 px if enlarged by the shipped network."""
+    images = volute.load("land-gan").sample(count, seed=3) if count else []
+    if enlarged:
+        images = [volute.upscale("photo-x2-fast", image) for image in images]
+    return [np.asarray(image.convert("RGB")) for image in images]
 
 
 def unmarked_pictures(every: int) -> Iterator[tuple[str, np.ndarray]]:
@@ -194,7 +193,7 @@ def unmarked_pictures(every: int) -> Iterator[tuple[str, np.ndarray]]:
     for path in sorted((DATA / "sr_test").rglob("*.png"))[::every]:
         if min(Image.open(path).size) >= 64:
             yield "sr_test", whole(path)
-    for x in own(2000 // every):
+    for x in own(1500 // every, False) + own(500 // every, True):
         yield "our own samples", x
     rng = np.random.default_rng(1)
     for _ in range(2000 // every):

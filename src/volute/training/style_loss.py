@@ -34,7 +34,7 @@ Maps = list[torch.Tensor]
 """Features [B, C, H, W] from fine to coarse."""
 Features = Callable[[torch.Tensor], Maps]
 """Gives them for pictures [B, 3, H, W] in [-1, 1]."""
-KNEE = 1.0
+KNEE = 0.25
 """Distance of moments from which on it counts by its root."""
 DEEP = 4
 """Stages of `eye` that are compared: from full resolution to an eighth."""

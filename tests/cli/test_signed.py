@@ -27,7 +27,8 @@ def shelf(tmp_path: Path) -> None:
     make_vae(tmp_path / "zoo" / "tiny-vae")
     make_lm(tmp_path / "zoo" / "tiny-lm")
     make_upscaler(tmp_path / "zoo" / "tiny-up", 1)
-    (tmp_path / "zoo" / "painter").symlink_to(SHIPPED / "painter")
+    for name in ("painter", "mark"):
+        (tmp_path / "zoo" / name).symlink_to(SHIPPED / name)
 
 
 SHIPPED = zoo.HERE

@@ -33,8 +33,9 @@ def test_frames_come_back_painted_and_at_their_size(model: Stylizer) -> None:
     shown = list(model.stream(frames(5), style="wave"))
     assert shown[-1].index == 4, "the last frame is always shown"
     assert len(shown) + shown[-1].dropped == 5
-    (*_, last) = frames(5)
-    assert np.array_equal(shown[-1].frame, model.stylize(last, style="wave"))
+    camera = list(frames(5))
+    style = model.style("wave", like=camera[shown[0].index])
+    assert np.array_equal(shown[-1].frame, model.stylize(camera[-1], style=style))
 
 
 def test_strength_and_colour_reach_the_frames(model: Stylizer) -> None:

@@ -51,7 +51,7 @@ def speeds(ref: str, threads: int, styles: dict[str, np.ndarray]) -> list[str]:
     rows += ["", f"{ratio:.1f} times the frames of MicroAST.", ""]
 
     assert style.seen is not None
-    inputs = {"code": style.code[None], "picture": style.seen[None]}
+    inputs = {"code": style.code[None], "picture": style.seen.pixels[None]}
     weights = Session(artefact.graph("modulator")).run(inputs)
     files = {STYLE_FILE: weights.tobytes()}
     session = Session(artefact.graph("stylizer"), threads, files)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from volute.engine.steady import Steady, cut
 from volute.engine.stylize import share_of
 from volute.media.raster import Block, Canvas, Raster
 
+Measure = TypeVar("Measure")
 GLANCE = 64
 """Pixels of a frame's longer side that are looked at."""
 DRIFT, FACTOR, QUIET = 0.08, 1.3, 0.02
@@ -49,17 +51,17 @@ class Frame:
         self.canvas.write(*whole, Block(self.made))
 
 
-class Shot:
+class Shot(Generic[Measure]):
     """Keeps what was measured of a frame for those after it, as long as they are much alike."""
 
     def __init__(self) -> None:
         self._glance = np.empty((0, 0, 3), np.float32)
-        self._seen = np.empty(0, np.float32)
+        self._seen: Measure | None = None
 
-    def __call__(self, raster: Raster, measured: Callable[[Raster], np.ndarray]) -> np.ndarray:
+    def __call__(self, raster: Raster, measured: Callable[[Raster], Measure]) -> Measure:
         """Return what `measured` says of this frame, or of one before that looked like it."""
         glance = _glance(raster)
-        if _apart(self._glance, glance):
+        if self._seen is None or _apart(self._glance, glance):
             self._glance, self._seen = glance, measured(raster)
         return self._seen
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import OrderedDict
 
@@ -13,6 +12,7 @@ from volute.engine.session import Session
 from volute.engine.stylize import Restyler
 from volute.engine.tiles import Network, halves, up
 from volute.errors import VoluteError
+from volute.handles.styles import Seen
 
 BORDER = 16
 """Pixels by which pictures are continued, mirrored: it takes away more than half of what zeros
@@ -37,22 +37,22 @@ class StyleNetworks:
         self._lock = threading.Lock()
 
     def restyler(
-        self, code: np.ndarray, seen: np.ndarray, strength: float, keep_colour: bool
+        self, code: np.ndarray, seen: Seen, strength: float, keep_colour: bool
     ) -> Restyler:
         """Return what repaints in the style of a code, float32 [D], at the scales of a picture.
 
         Args:
             code: of the style.
-            seen: that picture, float32 [3, h, w] in [-1, 1]: see `engine.reduced`.
+            seen: of that picture.
             strength: in (0, 1].
             keep_colour: as for `Stylizer.stylize`.
 
         Raises:
             VoluteError: if the modulator cannot run, or gives what are no weights.
         """
-        key = code.tobytes(), hashlib.blake2b(seen.tobytes()).digest()
+        key = code.tobytes(), seen.digest
         with self._lock:
-            pair = self._networks.pop(key, None) or self._made(code, seen)
+            pair = self._networks.pop(key, None) or self._made(code, seen.pixels)
             self._networks[key] = pair
             while len(self._networks) > KEPT:
                 self._networks.popitem(last=False)

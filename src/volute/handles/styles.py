@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import re
@@ -32,6 +33,21 @@ STYLE_PIXELS = 100_000_000
 
 
 @dataclass(frozen=True, eq=False)
+class Seen:
+    """What is measured of a picture."""
+
+    pixels: np.ndarray
+    """float32 [3, h, w] in [-1, 1]: see `engine.reduced`."""
+    digest: bytes
+    """Of the pixels."""
+
+    @staticmethod
+    def of(pixels: np.ndarray) -> Seen:
+        """Return pixels with their digest, which takes as long as a tenth of a frame."""
+        return Seen(pixels, hashlib.blake2b(pixels.tobytes()).digest())
+
+
+@dataclass(frozen=True, eq=False)
 class Style:
     """A style as a model knows it."""
 
@@ -42,8 +58,8 @@ class Style:
     """The files of the pictures that it was read from."""
     private: bool = False
     """Its name tells of a picture, not only of styles that the model knows."""
-    seen: np.ndarray | None = None
-    """What alone is measured, float32 [3, h, w] in [-1, 1]; None: each picture that is painted."""
+    seen: Seen | None = None
+    """What alone is measured; None: each picture that is painted."""
 
     @property
     def told(self) -> str:

@@ -26,7 +26,7 @@ from volute.handles.masks import Mask, in_memory, laid_over
 from volute.handles.pictures import Picture, opened
 from volute.handles.style_book import StyleBook
 from volute.handles.style_networks import StyleNetworks
-from volute.handles.styles import Style, StyleLike
+from volute.handles.styles import Seen, Style, StyleLike
 from volute.handles.tiled import MEMORY, Tiled, as_raster, watch, worked
 from volute.media import families
 from volute.media.raster import Canvas, Raster, Run, Work
@@ -314,8 +314,8 @@ class Stylizer(Tiled):
 
         return run
 
-    def _seen(self, raster: Raster) -> np.ndarray:
-        return reduced(raster, MEASURED, self._networks.about.size_multiple)
+    def _seen(self, raster: Raster) -> Seen:
+        return Seen.of(reduced(raster, MEASURED, self._networks.about.size_multiple))
 
     def _pixels(self, memory: int) -> int:
         """Return how many pixels a tile may have, all workers together in `memory`."""

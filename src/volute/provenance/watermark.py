@@ -191,7 +191,7 @@ class Watermark:
 @lru_cache
 def shipped() -> Watermark:
     """Return the watermark that comes with volute."""
-    return Watermark(open_artefact(resolve(SHIPPED)))
+    return Watermark(open_artefact(resolve(SHIPPED).resolve()))
 
 
 def embed(picture: np.ndarray, ident: int, key: bytes | None = None) -> np.ndarray:

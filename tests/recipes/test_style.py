@@ -61,12 +61,12 @@ def train(folder: Path, name: str, kimg: float, settings: dict[str, Any], **how:
 
 @pytest.fixture(scope="module")
 def run(folder: Path) -> Run:
-    return train(folder, "any", 0.8, ANY, preset="any")
+    return train(folder, "any", 2.4, ANY, preset="any")
 
 
 def test_it_learns_the_style(run: Run) -> None:
     lines = read_log(run.path / "log.jsonl")
-    assert lines[-1]["held_style"] < 0.8 * lines[0]["style"]
+    assert lines[-1]["held_style"] < 0.7 * lines[0]["style"]
     picture = np.full((40, 56, 3), 128, np.uint8)
     model = volute.load(run.model)
     assert isinstance(model, Stylizer)

@@ -3,8 +3,9 @@
 A style encoder reads a picture of any size and gives its code. The code mixes a bank of kernels
 into one kernel for each convolution (Shen, Yan and Zeng 2018, "Neural style transfer via meta
 networks", make all weights from a style; Yang et al. 2019, "CondConv", arXiv:1904.04971, mix
-kernels). What then runs over pictures is plain convolutions: no statistics of the content, so tiles
-are exact, frames agree, and nothing of the style costs time.
+kernels). Features are normalised as in instance normalisation (Ulyanov, Vedaldi and Lempitsky 2016,
+arXiv:1607.08022), by what is measured once of a picture or shot, and the kernels take that in. So
+plain convolutions run over pictures: tiles are exact, and nothing of the style costs time.
 """
 
 from __future__ import annotations

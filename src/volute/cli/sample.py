@@ -151,7 +151,8 @@ def interpolate(
     else:
         files = _numbered(target, len(frames))
         for index, (frame, file) in enumerate(zip(frames, files, strict=True)):
-            save_picture(frame, file, {**about, "frame": index, "classes": classes}, origin)
+            told = {**about, "frame": index, "classes": classes}
+            save_picture(frame, file, told, origin, index)
     _tell(as_json, target, f"{_count(len(frames), 'frame')} of {_side(frames)}", about, files)
 
 

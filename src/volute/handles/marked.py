@@ -101,7 +101,8 @@ class _Made:
         """Add to the colours of a part; opacity stays."""
         block, levels, colours = self.read(*place), self.levels, self.colours
         made = np.add(block.numbers[:colours], steps_CHW, dtype=steps_CHW.dtype)
-        np.clip(made, levels.lowest, levels.highest, out=made)
+        least, most = (made.dtype.type(end) for end in (levels.lowest, levels.highest))
+        np.clip(made, least, most, out=made)
         numbers = np.concatenate([made.astype(levels.dtype), block.numbers[colours:]])
         self.canvas.write(*place, Block(numbers, block.valid))
 

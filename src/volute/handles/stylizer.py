@@ -209,7 +209,9 @@ class Stylizer(Tiled):
             told = {"style": chosen.told, "strength": float(strength)}
             told |= {"keep_colour": keep_colour, "mask": mask is not None}
             inputs = chosen.there
-            origin = None if unmarked else self.origin("stylize", told, parent=source, inputs=inputs)
+            origin = (
+                None if unmarked else self.origin("stylize", told, parent=source, inputs=inputs)
+            )
             marks = Marks(origin if strength else None)
             work = Work(
                 scale=1,

@@ -121,7 +121,7 @@ def laid_under(
 def _at(deviation: float, part: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """Return a part so strong that it changes the pixels by a root of the mean square."""
     made = part * np.float32(deviation / np.sqrt(np.square(part).mean() + 1e-20))
-    if 0 < seen.min() and seen.max() < 255:
+    if seen.min() > 0 and seen.max() < 255:
         return made
     old = seen * np.float32(1 / 255)
     for _ in range(2):

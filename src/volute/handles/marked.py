@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import cast
 
 import numpy as np
+from PIL import Image
 
-from volute.engine.reduced import reduced
 from volute.engine.tiles import tiles
 from volute.handles.frames import Shot
 from volute.media.raster import Block, Canvas, Kept, Raster, Run
 from volute.provenance import watermark
-from volute.provenance.added import SMALLEST, Added
+from volute.provenance.added import LARGEST, SMALLEST, Added, squares
 from volute.provenance.ident import ident_of
 from volute.provenance.manifest import Origin
 
-SEEN = 1 << 20
-"""Pixels from which the mark is drawn; it looks at a square of 512 px, or several in a row."""
+STRIP = 1 << 20
+"""Pixels that are looked at at a time, to be made small."""
 PART = 256, 1024
 """Rows and columns that are marked at a time."""
 ANEW = 24
@@ -67,25 +67,24 @@ class Marks:
 
 
 class _Made:
-    """What was made of a raster, `scale` times as large, as a raster itself."""
+    """What was made of a raster, `scale` times as large."""
 
     def __init__(self, raster: Raster, canvas: Kept, scale: int) -> None:
         self.canvas, self.levels = canvas, raster.levels
-        self.bands, self.rgb, self.alpha = raster.bands, raster.rgb, raster.alpha
+        self.rgb, self.colours = raster.rgb, raster.bands - raster.alpha
         self.height, self.width = scale * raster.height, scale * raster.width
-        self.masked = raster.masked
-        self.colours = raster.bands - raster.alpha
         self.whole = slice(0, self.height), slice(0, self.width)
-
-    def read(self, rows: slice, columns: slice) -> Block:
-        """Return a part."""
-        return self.canvas.read(rows, columns)
 
     def added(self, ident: int) -> Added:
         """Return what is added to all of it."""
-        seen = reduced(self, SEEN, 1)[: self.colours].transpose(1, 2, 0)
-        pixels = np.rint((seen + 1) * np.float32(127.5)).astype(np.uint8)
-        return watermark.shipped().added(pixels, (self.height, self.width), ident)
+        size = self.height, self.width
+        factor = max(1, max(size) // (LARGEST * squares(*size)))
+        tall = max(1, STRIP // (factor * self.width)) * factor
+        strips = [
+            self._reduced(slice(top, min(top + tall, self.height)), factor)
+            for top in range(0, self.height, tall)
+        ]
+        return watermark.shipped().added(np.concatenate(strips), size, ident)
 
     def all_of(self, added: Added) -> np.ndarray:
         """Return what is added to the numbers, [C, H, W]: a film has the same for many frames."""
@@ -99,12 +98,23 @@ class _Made:
 
     def change(self, place: tuple[slice, slice], steps_CHW: np.ndarray) -> None:
         """Add to the colours of a part; opacity stays."""
-        block, levels, colours = self.read(*place), self.levels, self.colours
+        block, levels, colours = self.canvas.read(*place), self.levels, self.colours
         made = np.add(block.numbers[:colours], steps_CHW, dtype=steps_CHW.dtype)
         least, most = (made.dtype.type(end) for end in (levels.lowest, levels.highest))
         np.clip(made, least, most, out=made)
         numbers = np.concatenate([made.astype(levels.dtype), block.numbers[colours:]])
         self.canvas.write(*place, Block(numbers, block.valid))
+
+    def _reduced(self, rows: slice, factor: int) -> np.ndarray:
+        """Return the means of squares of a strip's colours, uint8 [h, w, C]."""
+        numbers = self.canvas.read(rows, self.whole[1]).numbers[: self.colours]
+        if numbers.dtype != np.uint8:
+            unit = np.nan_to_num(self.levels.unit(numbers)).clip(0, 1)
+            numbers = np.rint(unit * 255).astype(np.uint8)
+        pixels = np.ascontiguousarray(numbers.transpose(1, 2, 0))
+        image = Image.fromarray(pixels[..., 0] if self.colours == 1 else pixels)
+        small = np.asarray(image.reduce(factor))
+        return small.reshape(*small.shape[:2], -1)
 
     def _steps(self, added_HWC: np.ndarray) -> np.ndarray:
         """Return what is added in the units of the file, in a type in which nothing overflows."""

@@ -23,9 +23,9 @@ def ident_of(origin: Origin, number: int = 0) -> int:
     Raises:
         OSError: if a file that goes in cannot be read.
     """
-    files = [origin.parent] * (origin.parent is not None) + list(origin.inputs)
-    told = [origin.deed, origin.weights, dict(origin.parameters), origin.seed, number]
-    told.append([_sha256(file) for file in files])
+    parent = "" if origin.parent is None else _sha256(origin.parent)
+    files = [parent, *map(_sha256, origin.inputs)]
+    told = [origin.deed, origin.weights, dict(origin.parameters), origin.seed, number, files]
     text = json.dumps(told, sort_keys=True)
     return int.from_bytes(hashlib.sha256(text.encode()).digest(), "big") >> (256 - BITS)
 

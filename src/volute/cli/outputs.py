@@ -131,12 +131,11 @@ def _marked(
     from volute.provenance import watermark
     from volute.provenance.ident import ident_of
 
-    ident, made = ident_of(origin, number), []
-    for index, image in enumerate(images):
-        pixels = np.asarray(image)
-        if index % ANEW == 0:
-            added = watermark.shipped().added(pixels, pixels.shape[:2], ident)
-        made.append(Image.fromarray(added.whole(pixels)))
+    ident, made = ident_of(origin, number), list[Image.Image]()
+    for index in range(0, len(images), ANEW):
+        some = [np.asarray(image) for image in images[index : index + ANEW]]
+        added = watermark.shipped().added(some[0], some[0].shape[:2], ident)
+        made += [Image.fromarray(added.whole(pixels)) for pixels in some]
     return made, replace(origin, watermark=ident)
 
 

@@ -56,6 +56,27 @@ CALLS = {
     "watermark": '.read("picture.png")',
 }
 
+PIXELS = "in its pixels an ID of 16 bits that the manifest names, from 64 px a side on"
+MARKS = {
+    "gan": PIXELS,
+    "vae": PIXELS,
+    "style": PIXELS,
+    "upscale": f"{PIXELS} (not in DICOM, NIfTI and GeoTIFF, whose numbers are measured)",
+    "lm": "in its words, from 200 tokens on, that it was written by a model",
+}
+"""What a file carries besides its manifest, by kind of model."""
+MARKED = """
+## Marks
+
+- Every file that `volute` makes with it carries a signed manifest (C2PA: model, hash of the weights,
+  parameters, and what was worked on) and, {mark}, under volute's public key. `--unmarked` leaves
+  both out, and says so.
+- `volute verify FILE` reads them, and says what none of them proves. What Python returns in memory
+  is unmarked until `volute.provenance` marks and signs it.
+- To report abuse: {abuse}
+"""
+ABUSE = "ADDRESS (whoever publishes this model puts one here)"
+
 PAGE = """\
 {front}
 # {name}
@@ -91,7 +112,7 @@ The name stands for a shipped model; for any other, give the path of this folder
 ## Intended use and limits
 
 {limits}
-
+{marks}
 ## Licence
 
 {licence}. The licence covers these weights; the training data keeps its own.
@@ -129,8 +150,19 @@ def card_text(
         training=_table({**data, **training, **made}.items()),
         measures=_table(_measures(metrics)) if metrics else "None were taken.",
         limits=_limits(config),
+        marks=marks(kind),
         licence=config.descriptor.licence,
     )
+
+
+def marks(kind: str, abuse: str = ABUSE) -> str:
+    """Return what the outputs of a kind of model carry, as a section; empty: it makes no media.
+
+    Args:
+        kind: of model.
+        abuse: where to report it.
+    """
+    return MARKED.format(mark=MARKS[kind], abuse=abuse) if kind in MARKS else ""
 
 
 def facts(config: ArtefactConfig) -> dict[str, str]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from volute.errors import DataError, VoluteError
-from volute.media.photo import PictureError, read_picture
+from volute.media.photo import PictureError
+from volute.media.photo_reduced import read_reduced
 from volute.media.video_colours import frames_of
 from volute.media.video_kinds import container_kind
 from volute.provenance import carriers, ledger, text_mark, watermark
@@ -83,10 +84,12 @@ def _mark(path: Path, mime: str, key: bytes | None) -> text_mark.Found | waterma
     if mime not in carriers.PICTURES.values():
         return None
     try:
-        picture = read_picture(path, LARGEST, reduce=True).array
-    except PictureError:
+        picture = read_reduced(path, LARGEST)
+    except (PictureError, DataError):
         return None
-    return watermark.read(picture, key) if min(picture.shape[:2]) >= SMALLEST else None
+    if picture is None or min(picture.shape[:2]) < SMALLEST:
+        return None
+    return watermark.read(picture, key)
 
 
 def _film_mark(path: Path, key: bytes | None) -> watermark.Found | None:

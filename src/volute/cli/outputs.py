@@ -71,7 +71,7 @@ def is_file(out: Path, suffixes: Sequence[str]) -> bool:
 
 
 def tell_unmarked() -> None:
-    """Say that what is written is not signed."""
+    """Say that what is written is neither marked nor signed."""
     from volute.cli.show import tell
 
     tell(Note("unmarked", "what is written here does not say that a model made it"))

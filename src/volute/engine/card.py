@@ -56,23 +56,25 @@ CALLS = {
     "watermark": '.read("picture.png")',
 }
 
-PIXELS = "in its pixels an ID of 16 bits that the manifest names, from 64 px a side on"
+PIXELS = (
+    "From 64 px a side on, its pixels carry an ID of 16 bits, under volute's public key, which the "
+    "manifest names"
+)
 MARKS = {
-    "gan": PIXELS,
-    "vae": PIXELS,
-    "style": PIXELS,
-    "upscale": f"{PIXELS} (not in DICOM, NIfTI and GeoTIFF, whose numbers are measured)",
-    "lm": "in its words, from 200 tokens on, that it was written by a model",
+    "gan": f"{PIXELS}.",
+    "vae": f"{PIXELS}.",
+    "style": f"{PIXELS}.",
+    "upscale": f"{PIXELS}; not those of DICOM, NIfTI and GeoTIFF, whose numbers are measured.",
+    "lm": "From 200 tokens on, a text carries a mark in its words, under volute's public key.",
 }
-"""What a file carries besides its manifest, by kind of model."""
+"""What an output carries besides its manifest, by kind of model."""
 MARKED = """
 ## Marks
 
-- Every file that `volute` makes with it carries a signed manifest (C2PA: model, hash of the weights,
-  parameters, and what was worked on) and, {mark}, under volute's public key. `--unmarked` leaves
-  both out, and says so.
-- `volute verify FILE` reads them, and says what none of them proves. What Python returns in memory
-  is unmarked until `volute.provenance` marks and signs it.
+- Every file that volute makes with it carries a signed manifest (C2PA): the model, the SHA-256 of \
+its weights, parameters, and the history of what was worked on.
+- {mark}
+- `volute verify FILE` reads both and says how sure that is; `--unmarked` leaves both out.
 - To report abuse: {abuse}
 """
 ABUSE = "ADDRESS (whoever publishes this model puts one here)"

@@ -180,8 +180,8 @@ class Stylizer(Tiled):
         Size, alpha, depth, profile, EXIF, sound and times of frames stay. A photograph is painted
         the way up that its EXIF says, as `stylize` paints it, and stored as it was; the frames of a
         film are painted as they are stored, whatever it says of turning them. The memory does not
-        follow the size of the picture. It is signed, with what the source and the style's picture
-        said of their origin (see `volute.provenance`).
+        follow the size of the picture. It is marked, also where the mask is black, and signed, with
+        what the source and the style's picture said of their origin (see `volute.provenance`).
 
         Args:
             source: what to read; its contents decide what it is.
@@ -192,7 +192,7 @@ class Stylizer(Tiled):
             mask: as for `stylize`, laid over the picture as it is shown, over the frames of a film
                 as they are stored.
             memory: as for `stylize`.
-            unmarked: do not sign it.
+            unmarked: neither mark nor sign it.
             emit: is told the progress.
 
         Raises:

@@ -123,7 +123,8 @@ class Upscaler(Tiled):
 
         Depth, channels and all that the file says of itself stay; what it says of its size is
         brought up to date. The memory does not follow the size of the picture. It is signed, with
-        what the source said of its origin (see `volute.provenance`).
+        what the source said of its origin; photographs and films are also marked (see
+        `volute.provenance`), after `faithful` and `check` had their say. Measurements are not.
 
         Args:
             source: what to read; its contents decide what it is.
@@ -134,7 +135,7 @@ class Upscaler(Tiled):
             int8: as for `upscale`.
             check: also measure how the reduction of the result compares with the source.
             options: of the format: `plane` for NIfTI, `cog` for GeoTIFF.
-            unmarked: do not sign it.
+            unmarked: neither mark nor sign it.
             emit: is told the progress.
 
         Raises:

@@ -62,7 +62,7 @@ def repaint_file(
         steps: evaluations of the loss.
         vgg: VGG16 up to relu3_3 as safetensors; None for the shipped `eye`.
         style_file: where the style is from; its history goes into that of the result.
-        unmarked: do not sign it.
+        unmarked: neither mark nor sign it.
         emit: is told the progress.
 
     Raises:

@@ -42,16 +42,16 @@ def read_reduced(source: Path, near: int) -> np.ndarray | None:
             image: Any = photo.image
             if image.width * image.height <= PIXEL_LIMIT:
                 raise
-            return _shrunk(image, near)
+            return _shrunk(source, image, near)
 
 
-def _shrunk(image: Any, near: int) -> np.ndarray | None:
+def _shrunk(source: Path, image: Any, near: int) -> np.ndarray | None:
     if image.format not in DEPTHS:
         return None
     factor = max(1, min(image.width, image.height) // near)
     try:
-        small = image.shrink(factor, factor).autorot().numpy()
+        small = image.shrink(factor, factor).copy_memory().autorot().numpy()
     except pyvips.Error as error:
-        raise DataError("a large picture is damaged") from error
+        raise DataError(f"{source}: it is damaged", "Copy it again.") from error
     pixels = np.rint(small / np.float32(DEPTHS[image.format])).astype(np.uint8)
     return pixels.reshape(*pixels.shape[:2], -1)

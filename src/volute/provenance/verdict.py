@@ -10,7 +10,6 @@ from typing import Literal
 
 from volute.errors import DataError, VoluteError
 from volute.media.photo import PictureError
-from volute.media.photo_reduced import read_reduced
 from volute.media.video_colours import frames_of
 from volute.media.video_kinds import container_kind
 from volute.provenance import carriers, ledger, text_mark, watermark
@@ -83,6 +82,8 @@ def _mark(path: Path, mime: str, key: bytes | None) -> text_mark.Found | waterma
         return _film_mark(path, key)
     if mime not in carriers.PICTURES.values():
         return None
+    from volute.media.photo_reduced import read_reduced  # libvips takes a while
+
     try:
         picture = read_reduced(path, LARGEST)
     except (PictureError, DataError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 PICTURES = (".png", ".webp", ".jpg", ".jpeg")
 ANIMATIONS = (".webp", ".gif")
 FRAME_MS = 40
+ANEW = 8
+"""Frames of an animation that carry the same pattern; then it is drawn anew."""
 
 
 def choose(out: Path | None, default: str, overwrite: bool) -> Path:
@@ -68,18 +71,23 @@ def is_file(out: Path, suffixes: Sequence[str]) -> bool:
 
 
 def tell_unmarked() -> None:
-    """Say that what is written is not signed."""
+    """Say that what is written is neither marked nor signed."""
     from volute.cli.show import tell
 
     tell(Note("unmarked", "what is written here does not say that a model made it"))
 
 
 def save_picture(
-    image: Image.Image, target: Path, about: Mapping[str, Any], origin: Origin | None = None
+    image: Image.Image,
+    target: Path,
+    about: Mapping[str, Any],
+    origin: Origin | None = None,
+    number: int = 0,
 ) -> None:
-    """Write one picture atomically, and sign it if its origin is given.
+    """Write one picture atomically; if its origin is given, mark it and sign it.
 
-    A PNG carries `about` as JSON in the text chunk `volute`.
+    A PNG carries `about` as JSON in the text chunk `volute`. `number` tells pictures of the same
+    origin apart. One of less than 64 px a side has no room for a mark.
     """
     from PIL.PngImagePlugin import PngInfo
 
@@ -92,6 +100,7 @@ def save_picture(
         text.add_text("Software", f"volute {volute.__version__}")
         text.add_text("volute", json.dumps({**about, "volute": volute.__version__}))
         options = {"pnginfo": text}
+    (image,), origin = _marked([image], origin, number)
     with _signed(target, origin) as part:
         image.save(part, **options)
 
@@ -102,9 +111,32 @@ def save_animation(
     """Write an endless animated WebP or GIF, 25 frames a second, as `save_picture` does."""
     gif = target.suffix.lower() == ".gif"
     options: dict[str, Any] = {"disposal": 2} if gif else {"quality": 90}
+    frames, origin = _marked(frames, origin)
     with _signed(target, origin) as part:
         first, *rest = frames
         first.save(part, save_all=True, append_images=rest, duration=FRAME_MS, loop=0, **options)
+
+
+def _marked(
+    images: Sequence[Image.Image], origin: Origin | None, number: int = 0
+) -> tuple[Sequence[Image.Image], Origin | None]:
+    """Return pictures that go into one file with its ID in their pixels, and the origin with it."""
+    from volute.provenance.added import SMALLEST
+
+    if origin is None or min(images[0].size) < SMALLEST:
+        return images, origin
+    import numpy as np
+    from PIL import Image
+
+    from volute.provenance import watermark
+    from volute.provenance.ident import ident_of
+
+    ident, made = ident_of(origin, number), list[Image.Image]()
+    for index in range(0, len(images), ANEW):
+        some = [np.asarray(image) for image in images[index : index + ANEW]]
+        added = watermark.shipped().added(some[0], some[0].shape[:2], ident)
+        made += [Image.fromarray(added.whole(pixels)) for pixels in some]
+    return made, replace(origin, watermark=ident)
 
 
 def _signed(target: Path, origin: Origin | None) -> AbstractContextManager[Path]:

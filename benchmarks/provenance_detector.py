@@ -1,0 +1,256 @@
+"""How surely traces of networks are found, in what is left out first, and where there are none.
+
+    python benchmarks/provenance_detector.py                   # 60 min on one core
+    python benchmarks/provenance_detector.py --leave ""        # 15 min: only the shipped detector
+    python benchmarks/provenance_detector.py data FOLDER       # what the shipped one learns from
+
+For each family of up-samplers that is left out, a detector learns from the other three, with the
+command and the data of the shipped one; it then sees pictures that new networks of that family made
+anew, which learned three times as long as those it grew up with. All pictures are ones that none
+has learned from: each seventh of `land`, each sixth of `photos`, all of BSDS500 and BSD100.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageFilter
+
+import volute
+from volute.jobs import train
+from volute.nets.remaker import FAMILIES, Remaker, drawn
+from volute.provenance.detector import Detector, open_artefact, resolve
+from volute.recipes.detector import auc, learn
+
+HERE = Path(__file__).parent
+DATA = Path(os.environ.get("VOLUTE_DATA", HERE.parents[1] / "shared" / "data"))
+SIDE, MARGIN = 256, 16
+REMAKERS, STEPS, BATCH, PART = 6, 600, 8, 64
+Pictures = list[np.ndarray]
+Change = Callable[[np.ndarray], np.ndarray]
+
+
+def files(held: bool) -> dict[str, list[Path]]:
+    """Return what is learned from, or what is measured on."""
+    photos = sorted((DATA / "photos").glob("*.jpg"))
+    found = {"photos": [p for k, p in enumerate(photos) if (k % 6 == 5) == held], "land": []}
+    for folder in sorted((DATA / "land").iterdir()):
+        of_class = sorted(folder.glob("*.jpg"))
+        found["land"] += [p for k, p in enumerate(of_class) if (k % 7 == 6) == held]
+    return found
+
+
+def lay_out(folder: Path) -> None:
+    """Link what is learned from into a folder, each source in its own."""
+    for source, paths in files(held=False).items():
+        (folder / source).mkdir(parents=True, exist_ok=True)
+        for path in paths:
+            (folder / source / path.name).symlink_to(path.resolve())
+
+
+def read(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+def parts(picture: np.ndarray, side: int, most: int) -> Pictures:
+    """Return squares, evenly picked from all that there are."""
+    rows, columns = (length // side for length in picture.shape[:2])
+    places = [(y * side, x * side) for y in range(rows) for x in range(columns)]
+    picked = places[:: max(1, len(places) // most)][:most]
+    return [picture[y : y + side, x : x + side] for y, x in picked]
+
+
+def saved(x: np.ndarray, form: str = "JPEG", **options: int) -> np.ndarray:
+    stream = io.BytesIO()
+    Image.fromarray(x).save(stream, form, **options)
+    return np.asarray(Image.open(stream).convert("RGB"))
+
+
+def resized(x: np.ndarray, share: float) -> np.ndarray:
+    size = round(x.shape[1] * share), round(x.shape[0] * share)
+    return np.asarray(Image.fromarray(x).resize(size, Image.Resampling.BICUBIC))
+
+
+def jpeg(quality: int) -> Change:
+    return lambda x: saved(x, quality=quality)
+
+
+def filtered(kind: ImageFilter.Filter) -> Change:
+    return lambda x: np.asarray(Image.fromarray(x).filter(kind))
+
+
+SAVED: dict[str, Change] = {
+    "as it is": lambda x: x,
+    "JPEG 95": jpeg(95),
+    "JPEG 85": jpeg(85),
+    "JPEG 75": jpeg(75),
+}
+EDITED: dict[str, Change] = {
+    "WebP 80": lambda x: saved(x, "WEBP", quality=80),
+    "JPEG 60": jpeg(60),
+    "to 0.7, JPEG 85": lambda x: saved(resized(x, 0.7), quality=85),
+    "doubled, bicubic, JPEG 85": lambda x: saved(resized(x, 2), quality=85),
+    "doubled by repeating": lambda x: x.repeat(2, 0).repeat(2, 1),
+    "blurred, sigma 1": filtered(ImageFilter.GaussianBlur(1)),
+    "sharpened": filtered(ImageFilter.UnsharpMask(2, 150, 0)),
+}
+
+
+def scored(detector: Detector, pictures: Pictures, change: Change) -> tuple[np.ndarray, list[str]]:
+    """Return the score of each picture and its answer."""
+    changed = [change(x) for x in pictures]
+    scores = [float(np.median(detector.logits(x))) for x in changed]
+    return np.array(scores), [detector.look(x).answer for x in changed]
+
+
+def remade(family: str, pictures: Pictures, learned: torch.Tensor) -> Pictures:
+    """Return the pictures made anew, each by one of some new networks of a family."""
+    draw, rng = np.random.default_rng(FAMILIES.index(family) + 100), torch.Generator()
+    made: Pictures = [np.empty(0)] * len(pictures)
+    for number in range(REMAKERS):
+        torch.manual_seed(1000 + number)
+        network = Remaker(drawn(draw, (family,)))
+        optimiser = torch.optim.AdamW(network.parameters(), 3e-3)
+        for _ in range(STEPS):
+            which = draw.choice(len(learned), BATCH, False)
+            top, left = draw.integers(0, SIDE - PART + 1, 2)
+            part = learned[which, :, top : top + PART, left : left + PART]
+            off = learn(network, optimiser, part.float() / 127.5 - 1, rng)
+        print(f"<!-- {network.plan}: off by {off:.3f} -->", flush=True)
+        for k in range(number, len(pictures), REMAKERS):
+            x = torch.from_numpy(pictures[k]).permute(2, 0, 1)[None].float() / 127.5 - 1
+            with torch.no_grad():
+                y = network(F.pad(x, [MARGIN] * 4, mode="reflect"), rng)
+            y = y[0, :, MARGIN:-MARGIN, MARGIN:-MARGIN].permute(1, 2, 0).clamp(-1, 1)
+            made[k] = ((y + 1) * 127.5).round().byte().numpy()
+    return made
+
+
+def row(name: str, detector: Detector, real: Pictures, made: Pictures) -> None:
+    """Print how well `made` is told from `real`, saved alike, and what is said of it."""
+    cells = [name, str(len(made))]
+    for change in SAVED.values():
+        ours, answers = scored(detector, made, change)
+        theirs, _ = scored(detector, real, change)
+        found = 100 * np.mean([answer == "generated" for answer in answers])
+        cells.append(f"{auc(theirs, ours):.3f} / {found:.0f} %")
+    print("|", " | ".join(cells), "|", flush=True)
+
+
+def heading(first: str, columns: list[str]) -> None:
+    cells = [first, "pictures", *columns]
+    print("\n|", " | ".join(cells), "|\n" + "|-" * len(cells) + "|", flush=True)
+
+
+def squares(held: bool, most: int, each: int) -> Pictures:
+    """Return parts of photographs and whole aerial pictures, as many of both."""
+    found = files(held)
+    photos = [part for path in found["photos"] for part in parts(read(path), SIDE, each)]
+    land = [x for x in map(read, found["land"]) if x.shape == (SIDE, SIDE, 3)]
+    return photos[:: max(1, len(photos) // most)][:most] + land[:: len(land) // most][:most]
+
+
+def ours(real: Pictures) -> Iterator[tuple[str, Pictures, Pictures]]:
+    """Yield what our own models make, and real pictures to tell it from."""
+    half, land = real[: len(real) // 2], real[len(real) // 2 :]
+    samples = [np.asarray(x) for x in volute.load("land-gan").sample(100, seed=0)]
+    side = samples[0].shape[0]
+    yield f"`land-gan`, {side} px", [x[:side, :side] for x in land], samples
+    for name, scale in (("photo-x2", 2), ("photo-x4", 4), ("photo-x2-robust", 2)):
+        model = volute.load(name)
+        made = [np.asarray(model.upscale(resized(x, 1 / scale))) for x in half[:60]]
+        yield f"`{name}` of photographs", half, made
+    painter = volute.load("painter")
+    styles = list(painter.info.styles)
+    made = [
+        np.asarray(painter.stylize(x, style=styles[k % len(styles)]))
+        for k, x in enumerate(half[:36])
+    ]
+    yield "`painter` of photographs", half, made
+
+
+def false_alarms(detector: Detector) -> None:
+    """Print how often real pictures are called generated, and how often unsure."""
+    found = files(held=True)
+    sets: dict[str, Pictures] = {
+        "photographs, parts of 512 px": [
+            part for path in found["photos"] for part in parts(read(path), 512, 25)
+        ],
+        "photographs, whole": [read(path) for path in found["photos"]],
+        "aerial, 256 px": [read(path) for path in found["land"]],
+        "BSDS500, 481 x 321 px": [read(p) for p in sorted((DATA / "bsds500/train").glob("*.jpg"))],
+        "BSD100, 481 x 321 px": [read(p) for p in sorted((DATA / "sr_test/BSD100/hr").iterdir())],
+    }
+    heading("real pictures: called generated / unsure, %", list(SAVED))
+    for name, pictures in sets.items():
+        alarms(name, detector, pictures, SAVED)
+    heading("the same, edited", list(EDITED))
+    pooled = [x for name, pictures in sets.items() if "whole" not in name for x in pictures[::3]]
+    alarms("a third of all but whole ones", detector, pooled, EDITED)
+
+
+def alarms(name: str, detector: Detector, pictures: Pictures, changes: dict[str, Change]) -> None:
+    cells = [name, str(len(pictures))]
+    for change in changes.values():
+        answers = np.array([detector.look(change(x)).answer for x in pictures])
+        shares = [100 * float(np.mean(answers == answer)) for answer in ("generated", "unsure")]
+        cells.append(f"{shares[0]:.1f} / {shares[1]:.1f}")
+    print("|", " | ".join(cells), "|", flush=True)
+
+
+def left_out(family: str, given: dict[str, str], minutes: float) -> Detector:
+    """Return a detector that did not learn from a family: the one given, or a new one."""
+    if family in given:
+        return Detector(open_artefact(resolve(given[family])), 1)
+    with tempfile.TemporaryDirectory() as name:
+        lay_out(Path(name) / "real")
+        how = {"left_out": family, "threads": 1}
+        run = train(
+            "detector",
+            Path(name) / "real",
+            time=60 * minutes,
+            out=Path(name) / "run",
+            settings=how,
+            device="cpu",
+        )
+        return Detector(open_artefact(run.model), 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", nargs="*", help="data FOLDER: only lay out what is learned from")
+    parser.add_argument("--model", default="trace")
+    parser.add_argument("--leave", default="transposed", help="families to leave out, by commas")
+    parser.add_argument("--given", nargs="*", default=[], help="FAMILY=MODEL that did without it")
+    parser.add_argument("--minutes", type=float, default=25)
+    args = parser.parse_args()
+    if args.what:
+        return lay_out(Path(args.what[1]))
+    torch.set_num_threads(1)
+    given = dict(pair.split("=", 1) for pair in args.given)
+    real = squares(True, 100, 20)
+    learned = torch.from_numpy(np.stack(squares(False, 200, 8))).permute(0, 3, 1, 2)
+    shipped = Detector(open_artefact(resolve(args.model)), 1)
+    heading("AUC / share called generated", list(SAVED))
+    made = {family: remade(family, real, learned) for family in FAMILIES}
+    for family in filter(None, args.leave.split(",")):
+        detector = left_out(family, given, args.minutes)
+        row(f"**{family}, left out**", detector, real, made[family])
+    for family in FAMILIES:
+        row(f"{family}, new networks", shipped, real, made[family])
+    for name, theirs, mine in ours(real):
+        row(name, shipped, theirs, mine)
+    false_alarms(shipped)
+    return None
+
+
+if __name__ == "__main__":
+    main()

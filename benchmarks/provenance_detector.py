@@ -6,7 +6,7 @@
 
 For each family of up-samplers that is left out, a detector learns from the other three, with the
 command and the data of the shipped one; it then sees pictures that new networks of that family made
-anew, which learned three times as long as those it grew up with. All pictures are ones that none
+anew, which learned twice as long as those it grew up with. All pictures are ones that none
 has learned from: each seventh of `land`, each sixth of `photos`, all of BSDS500 and BSD100.
 """
 
@@ -33,7 +33,7 @@ from volute.recipes.detector import auc, learn
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("VOLUTE_DATA", HERE.parents[1] / "shared" / "data"))
 SIDE, MARGIN = 256, 16
-REMAKERS, STEPS, BATCH, PART = 6, 600, 8, 64
+REMAKERS, STEPS, BATCH, PART = 5, 400, 8, 48
 Pictures = list[np.ndarray]
 Change = Callable[[np.ndarray], np.ndarray]
 

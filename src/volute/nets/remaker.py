@@ -19,8 +19,9 @@ FAMILIES = ("transposed", "nearest", "bilinear", "shuffle")
 """How a map is doubled: a transposed convolution; nearest neighbours or bilinear interpolation,
 and a convolution; a convolution to four times the channels, shuffled into pixels."""
 ACTIVATIONS = {"relu": nn.ReLU, "leaky": lambda: nn.LeakyReLU(0.2), "silu": nn.SiLU, "elu": nn.ELU}
-CODES = {2: 8, 4: 20, 8: 48}
-"""Channels of an autoencoder's code at a half, a quarter and an eighth of the resolution."""
+CODES = {2: 4, 4: 8, 8: 16}
+"""Channels of an autoencoder's code at a half, a quarter and an eighth of the resolution: a third,
+a sixth and a twelfth of the numbers."""
 GRAIN = 4
 """Channels of noise that some networks get, so that they learn to draw what the code lacks."""
 DETAIL = 0.7
@@ -52,13 +53,13 @@ def drawn(draw: np.random.Generator, families: tuple[str, ...] = FAMILIES) -> Pl
     """Return a random plan of one of the families."""
     return Plan(
         family=str(draw.choice(families)),
-        factor=int(draw.choice([2, 4, 8], p=[0.45, 0.4, 0.15])),
+        factor=int(draw.choice([2, 4, 8], p=[0.35, 0.4, 0.25])),
         width=int(draw.choice([8, 12, 16])),
         depth=int(draw.integers(0, 3)),
         kernel=int(draw.choice([3, 5], p=[0.75, 0.25])),
         activation=str(draw.choice(list(ACTIVATIONS))),
         bare=bool(draw.random() < 0.4),
-        reduced=bool(draw.random() < 0.4),
+        reduced=bool(draw.random() < 0.25),
         grain=bool(draw.random() < 0.5),
     )
 

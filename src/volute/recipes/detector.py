@@ -43,18 +43,18 @@ from volute.training.recipe import (
 )
 from volute.training.shown import grid
 
-SIDES = (64, 96, 128)
+SIDES = (64, 96)
 """Of the crops that are looked at, px."""
 MARGIN = 12
 """Pixels at the borders of a re-made picture that are not shown: they tell of padding."""
-LEARNED, LEARNED_SIDE = 8, 64
+LEARNED, LEARNED_SIDE = 8, 48
 """Pictures from which a re-maker learns at a time, and their side in px."""
 GROUPS = 4
 """Re-makers that a batch is divided among."""
-UNLEARNED = 0.2
+UNLEARNED = 0.3
 """Share of these that have a random kernel instead."""
-SETTLED = 0.05
-"""Share of the budget in which only re-makers learn."""
+SETTLED, HASTE = 0.2, 4
+"""Share of the budget in which only re-makers learn, and how many more of them at a time."""
 GREY = 10
 """One pair in so many is grey."""
 MEASURED = 96
@@ -70,7 +70,7 @@ class DetectorSettings(Config):
 
     widths: tuple[int, ...] = (32, 64, 96)
     """Channels at a half, a quarter and so on of the resolution."""
-    remakers: int = Field(28, ge=1, le=256)
+    remakers: int = Field(20, ge=1, le=256)
     """Networks that make pictures anew."""
     taught: int = Field(3, ge=1, le=64)
     """Of these that learn in each step."""
@@ -134,7 +134,7 @@ class DetectorRecipe(PictureRecipe):
         rng, draw = seeded(self.device.torch, self.seed, shown), self._draws(shown)
         pictures = turn(flip(pictures, rng), rng)
         settling = progress < SETTLED
-        remade = self._teach(pictures, draw, rng, self.settings.taught * (3 if settling else 1))
+        remade = self._teach(pictures, draw, rng, self.settings.taught * (HASTE if settling else 1))
         if settling:
             return {"remade": remade}
         real, made = self._pairs(pictures, draw, rng)

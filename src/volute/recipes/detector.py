@@ -11,12 +11,10 @@ there are some, by itself. `benchmarks/provenance_detector.py` has the results.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from pydantic import Field
 
 from volute.config import Config
@@ -24,8 +22,10 @@ from volute.errors import UsageError
 from volute.nets.detector import Detector, folded
 from volute.nets.remaker import FAMILIES, Remaker, drawn, enlarged
 from volute.nets.stylizer import Halved
-from volute.provenance.detector import LARGE, SMALL, native
+from volute.provenance.detector import LARGE
+from volute.recipes.known import auc, scores_of_real
 from volute.training import alike
+from volute.training.alike import as_bytes, as_floats
 from volute.training.augment import flip, turn
 from volute.training.degrade import in_bytes
 from volute.training.device import Device
@@ -59,10 +59,6 @@ GREY = 10
 """One pair in so many is grey."""
 MEASURED = 96
 """Held-out pictures that are measured while learning."""
-DRAWS = 2
-"""Ways that each held-out picture goes to give scores of real pictures."""
-ENOUGH = 100
-"""Scores from which a subfolder is judged by itself."""
 
 
 class DetectorSettings(Config):
@@ -169,7 +165,8 @@ class DetectorRecipe(PictureRecipe):
 
     def evaluate(self, held: Held) -> dict[str, float]:
         """Return how well held-out pictures are told from what is made of them."""
-        pictures = torch.cat([next(held())[0][:: max(1, 256 // MEASURED)][:MEASURED]])
+        thin = max(1, round(self.held_out * self.facts.pictures) // MEASURED)
+        pictures = torch.cat([part[::thin] for part, _ in held()])
         rng, draw = seeded(self.device.torch, self.seed, 0xA0C), self._draws(0xA0C)
         scores = []
         for part in pictures.split(self.batch):
@@ -185,7 +182,7 @@ class DetectorRecipe(PictureRecipe):
         picture = torch.zeros(2, 3, LARGE, LARGE)
         shown = self.preview(*draw(9))
         graph = Graph("detector", halved, {"picture": picture}, "logits", free=True, multiple=2)
-        tensors = self._known(halved, held)
+        tensors = scores_of_real(halved, held, self._draws(0xCA1))
         known = {"known": float(len(tensors["large.scores"]))}
         return Exported(
             [graph],
@@ -224,9 +221,11 @@ class DetectorRecipe(PictureRecipe):
         inner = slice(MARGIN, MARGIN + before)
         pairs = [
             alike.sent(a, b, side, draw)
-            for a, b in zip(*(_bytes(x[..., inner, inner]) for x in (real, made)), strict=True)
+            for a, b in zip(*(as_bytes(x[..., inner, inner]) for x in (real, made)), strict=True)
         ]
-        first, second = (_floats(np.stack(part), pictures) for part in zip(*pairs, strict=True))
+        first, second = (
+            as_floats(np.stack(part)).to(pictures.device) for part in zip(*pairs, strict=True)
+        )
         grey = torch.arange(len(first), device=first.device) % GREY == int(draw.integers(GREY))
         return _greyed(first, grey), _greyed(second, grey)
 
@@ -247,21 +246,6 @@ class DetectorRecipe(PictureRecipe):
         network = self.averages["detector"].network
         with torch.no_grad():
             return network(x_BCHW).cpu().numpy()
-
-    def _known(self, network: torch.nn.Module, held: Held) -> dict[str, np.ndarray]:
-        """Return the scores of held-out pictures by size and source, ascending."""
-        scores: dict[tuple[str, int], list[float]] = {}
-        draw = self._draws(0xCA1)
-        for image, label in _images(held):
-            for _ in range(DRAWS):
-                way = alike.drawn(draw)
-                pixels = np.asarray(way(image))
-                for size, crops in (("large", native(pixels)), ("small", [_one(pixels, draw)])):
-                    with torch.no_grad():
-                        logits = network(_floats(np.stack(crops), torch.zeros(())))
-                    score = float(np.median(logits.numpy()))
-                    scores.setdefault((size, label), []).append(score)
-        return by_source(scores)
 
 
 def remakers(count: int, families: tuple[str, ...], seed: int, device: Device) -> list[Remaker]:
@@ -286,42 +270,6 @@ def learn(
     return loss.item()
 
 
-def auc(real: np.ndarray, made: np.ndarray) -> float:
-    """Return how likely a made picture scores higher than a real one."""
-    order = np.searchsorted(np.sort(real), made, "left") + np.searchsorted(
-        np.sort(real), made, "right"
-    )
-    return float(order.mean() / (2 * len(real)))
-
-
-def by_source(scores: dict[tuple[str, int], list[float]]) -> dict[str, np.ndarray]:
-    """Return scores of real pictures [n] and where each is from [n], for each size.
-
-    Sources with too few of them are one.
-    """
-    tensors: dict[str, np.ndarray] = {}
-    for size in ("large", "small"):
-        parts = {label: values for (which, label), values in scores.items() if which == size}
-        apart = min(len(values) for values in parts.values()) >= ENOUGH
-        labels = [label if apart else 0 for label, values in parts.items() for _ in values]
-        values = [value for values in parts.values() for value in values]
-        tensors[f"{size}.scores"] = np.array(values, np.float32)
-        tensors[f"{size}.sources"] = np.array(labels, np.int32)
-    return tensors
-
-
-def _images(held: Held) -> Iterator[tuple[Image.Image, int]]:
-    for pictures, labels in held():
-        for pixels, label in zip(_bytes(pictures), labels.tolist(), strict=True):
-            yield Image.fromarray(pixels), label
-
-
-def _one(pixels: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-    """Return a small crop from anywhere."""
-    top, left = (int(draw.integers(side - SMALL + 1)) for side in pixels.shape[:2])
-    return pixels[top : top + SMALL, left : left + SMALL]
-
-
 def _share(draw: np.random.Generator, often: float, least: float, most: float) -> float:
     """Return by how much sizes change: often not at all."""
     return float(draw.uniform(least, most)) if draw.random() < often else 1.0
@@ -344,16 +292,6 @@ def _reduced(pictures: torch.Tensor, side: int, draw: np.random.Generator) -> to
 def _middle(pictures: torch.Tensor, side: int) -> torch.Tensor:
     start = (pictures.shape[2] - side) // 2
     return pictures[:, :, start : start + side, start : start + side]
-
-
-def _bytes(x_BCHW: torch.Tensor) -> np.ndarray:
-    pixels = ((x_BCHW.cpu() + 1) * 127.5).round().to(torch.uint8)
-    return np.ascontiguousarray(pixels.permute(0, 2, 3, 1).numpy())
-
-
-def _floats(pixels_BHWC: np.ndarray, like: torch.Tensor) -> torch.Tensor:
-    x = torch.from_numpy(np.ascontiguousarray(pixels_BHWC)).to(like.device, torch.float32)
-    return (x / 127.5 - 1).permute(0, 3, 1, 2)
 
 
 def _greyed(x_BCHW: torch.Tensor, which_B: torch.Tensor) -> torch.Tensor:

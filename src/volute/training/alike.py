@@ -10,6 +10,7 @@ import io
 from collections.abc import Callable
 
 import numpy as np
+import torch
 from PIL import Image, ImageFilter
 
 ROOM = 8
@@ -77,6 +78,18 @@ def softened(image: Image.Image, draw: np.random.Generator) -> Image.Image:
     small = [max(16, round(share * side)) for side in image.size]
     down, up = (FILTERS[int(draw.integers(len(FILTERS)))] for _ in range(2))
     return image.resize((small[0], small[1]), down).resize(image.size, up)
+
+
+def as_bytes(x_BCHW: torch.Tensor) -> np.ndarray:
+    """Return pictures in [-1, 1] as uint8 [B, H, W, C]."""
+    pixels = ((x_BCHW.cpu() + 1) * 127.5).round().to(torch.uint8)
+    return np.ascontiguousarray(pixels.permute(0, 2, 3, 1).numpy())
+
+
+def as_floats(pixels_BHWC: np.ndarray) -> torch.Tensor:
+    """Return uint8 pictures as float32 [B, C, H, W] in [-1, 1]."""
+    x = torch.from_numpy(np.ascontiguousarray(pixels_BHWC)).float()
+    return (x / 127.5 - 1).permute(0, 3, 1, 2)
 
 
 def _saving(draw: np.random.Generator, share: float) -> Way:

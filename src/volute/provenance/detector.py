@@ -104,8 +104,11 @@ class Detector:
         """
         if min(picture.shape[:2]) < SMALL:
             return TOO_SMALL
-        known = self._known["large" if min(picture.shape[:2]) >= LARGE else "small"]
-        return judged(self.logits(picture), known)
+        return self.judge(self.logits(picture), small=min(picture.shape[:2]) < LARGE)
+
+    def judge(self, logits: np.ndarray, small: bool = False) -> Traces:
+        """Return the answer for a picture's logits, of one of under 128 px a side if `small`."""
+        return judged(logits, self._known["small" if small else "large"])
 
 
 @lru_cache

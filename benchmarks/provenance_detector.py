@@ -1,7 +1,7 @@
 """How surely traces of networks are found, in what is left out first, and where there are none.
 
     python benchmarks/provenance_detector.py                   # 35 min on one quiet core
-    python benchmarks/provenance_detector.py --leave ""        # 8 min: only the shipped detector
+    python benchmarks/provenance_detector.py --parts real      # 3 min: false alarms alone
     python benchmarks/provenance_detector.py data FOLDER       # what the shipped one learns from
 
 For each family of up-samplers that is left out, a detector learns from the other three, with the
@@ -37,6 +37,7 @@ DATA = Path(os.environ.get("VOLUTE_DATA", HERE.parents[1] / "shared" / "data"))
 SIDE, MARGIN = 256, 16
 FACTORS = (2, 4, 8)
 REMAKERS, STEPS, BATCH, PART = 3, 250, 8, 48
+PARTS = ("left-out", "families", "ours", "real")
 Pictures = list[np.ndarray]
 Change = Callable[[np.ndarray], np.ndarray]
 
@@ -243,34 +244,39 @@ def main() -> None:
     parser.add_argument("--leave", default="transposed", help="families to leave out, by commas")
     parser.add_argument("--given", nargs="*", default=[], help="FAMILY=MODEL that did without it")
     parser.add_argument("--keep", default="", help="npz to keep what is made anew in, and use it")
-    parser.add_argument("--only-left-out", action="store_true")
+    parser.add_argument("--parts", default=",".join(PARTS), help="which tables, by commas")
     parser.add_argument("--minutes", type=float, default=25)
     args = parser.parse_args()
     if args.what:
         return lay_out(Path(args.what[1]))
     torch.set_num_threads(1)
     given = dict(pair.split("=", 1) for pair in args.given)
+    asked = args.parts.split(",")
     real = squares(True, 45, 9)
-    learned = torch.from_numpy(np.stack(squares(False, 200, 8))).permute(0, 3, 1, 2)
     shipped = Detector(open_artefact(resolve(args.model)), 1)
-    keep = Path(args.keep)
-    made = dict(np.load(keep)) if args.keep and keep.exists() else {}
-    if not made:
-        made = {family: np.stack(remade(family, real, learned)) for family in FAMILIES}
-        if args.keep:
-            np.savez(keep, **made)
+    if "real" in asked:
+        false_alarms(shipped)
+    made = kept(Path(args.keep), real) if {"left-out", "families"} & {*asked} else {}
     heading("AUC / share called generated", list(SAVED))
-    for family in filter(None, args.leave.split(",")):
+    for family in args.leave.split(",") if "left-out" in asked else ():
         detector = left_out(family, given, args.minutes)
-        row(f"**{family}, left out**", detector, real, list(made[family]), len(FACTORS))
-    if args.only_left_out:
-        return None
-    for family in FAMILIES:
-        row(f"{family}, new networks", shipped, real, list(made[family]), len(FACTORS))
-    for name, theirs, mine in ours(real):
+        row(f"**{family}, left out**", detector, real, made[family], len(FACTORS))
+    for family in FAMILIES if "families" in asked else ():
+        row(f"{family}, new networks", shipped, real, made[family], len(FACTORS))
+    for name, theirs, mine in ours(real) if "ours" in asked else ():
         row(name, shipped, theirs, mine)
-    false_alarms(shipped)
     return None
+
+
+def kept(file: Path, real: Pictures) -> dict[str, Pictures]:
+    """Return what is made anew by each family, from a file if it is there."""
+    if file.is_file():
+        return {family: list(made) for family, made in np.load(file).items()}
+    learned = torch.from_numpy(np.stack(squares(False, 200, 8))).permute(0, 3, 1, 2)
+    made = {family: remade(family, real, learned) for family in FAMILIES}
+    if file.name:
+        np.savez(file, **{family: np.stack(pictures) for family, pictures in made.items()})
+    return made
 
 
 if __name__ == "__main__":

@@ -170,7 +170,8 @@ def test_a_key_that_others_can_read_stops_with_one_line(
 @pytest.mark.skipif("trace" not in zoo.shipped(), reason="trace is not shipped yet")
 def test_traces_are_the_third_finding(command: Command, tmp_path: Path) -> None:
     (tmp_path / "zoo").mkdir()
-    (tmp_path / "zoo" / "trace").symlink_to(SHIPPED / "trace")
+    for name in ("mark", "trace"):
+        (tmp_path / "zoo" / name).symlink_to(SHIPPED / name)
     x = np.add.outer(np.arange(130), np.arange(140)).astype(np.uint8)
     Image.fromarray(x).save("a.png")
     told = detector.look_at(Path("a.png"))

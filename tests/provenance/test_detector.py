@@ -58,7 +58,11 @@ def test_the_source_that_scores_highest_counts() -> None:
 @pytest.mark.parametrize(
     ("logits", "answer", "basis"),
     [
-        ([9, 9, 9, 9], "generated", "in 4 of 4 places, p = 0.001 among 999 real pictures"),
+        (
+            [9, 9, 9, 9],
+            "generated",
+            "in 4 of 4 places, p = 0.001 among 999 scores of real pictures",
+        ),
         ([9, 9, 9, -2], "generated", "in 3 of 4 places"),
         ([9, 9, 9, -2, -2], "unsure", "places disagree"),
         ([-2, -2, -2, 9, 9], "unsure", "places disagree"),

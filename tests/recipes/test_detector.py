@@ -177,5 +177,5 @@ def test_the_export_is_what_is_used(tmp_path: Path) -> None:
     found = detector.Detector(open_artefact(run.model), 1)
     told = found.look(pixels(1, 200))
     assert told.answer in ("no evidence", "unsure")  # of ten real pictures none is rarer than 0.1
-    assert "among 10 real pictures" in told.basis
+    assert "among 10 scores of real pictures" in told.basis
     assert found.logits(pixels(2, 300)).shape == (4,)

@@ -148,7 +148,7 @@ def judged(logits: np.ndarray, known: Sequence[np.ndarray]) -> Traces:
     p = p_value(float(np.median(logits)), known)
     each = np.array([p_value(float(logit), known) for logit in logits])
     high = int((each <= SELDOM).sum())
-    seen = f"p = {p:.2g} among {sum(map(len, known)):,} real pictures"
+    seen = f"p = {p:.2g} among {sum(map(len, known)):,} scores of real pictures"
     places = f"{high} of {len(each)} places"
     if p <= RARE and high >= MOST * len(each):
         return Traces("generated", p, f"traces of up-sampling by a network in {places}, {seen}")

@@ -1,0 +1,104 @@
+"""How what was made becomes a file and a result: signed, as on the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from pydantic import BaseModel
+
+import volute
+from volute.events import Emit, silent
+from volute.provenance.manifest import Origin, signed_file
+from volute.studio.jobs import now
+from volute.studio.models import Result, Role
+
+FRAME_MS = 40
+
+TYPES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".gif": "image/gif",
+    ".avif": "image/avif",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+    ".mp4": "video/mp4",
+    ".txt": "text/plain; charset=utf-8",
+    ".dcm": "application/dicom",
+    ".gz": "application/gzip",
+}
+"""Of what is sent; anything else is octets, which no browser shows."""
+SHOWN = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif"}
+"""What a browser shows as it is."""
+
+
+def media_type(path: Path) -> str:
+    """Return the type of a file that is sent, by its ending."""
+    return TYPES.get(path.suffix.lower(), "application/octet-stream")
+
+
+def keep(
+    ident: str,
+    path: Path,
+    request: BaseModel,
+    *,
+    route: str,
+    deed: str,
+    role: Role = "picture",
+    job: str = "",
+    size: tuple[int, int] = (0, 0),
+    about: dict[str, Any] | None = None,
+    previewed: bool = True,
+) -> Result:
+    """Return the record of a file that is whole; the caller puts it into the ledger."""
+    asked = request.model_dump(mode="json")
+    return Result(
+        id=ident,
+        job=job,
+        deed=deed,
+        role=role,
+        name=path.name,
+        bytes=path.stat().st_size,
+        media_type=media_type(path),
+        width=size[0],
+        height=size[1],
+        created=now(),
+        model=asked["model"],
+        request=asked,
+        again=route,
+        about=about or {},
+        file=f"/api/v1/results/{ident}/file",
+        preview=f"/api/v1/results/{ident}/preview" if previewed else "",
+    )
+
+
+def save_picture(
+    image: Image.Image,
+    target: Path,
+    about: Mapping[str, Any],
+    origin: Origin,
+    emit: Emit = silent,
+) -> None:
+    """Write a PNG, signed; it carries `about` as JSON in the text chunk `volute`."""
+    text = PngInfo()
+    text.add_text("Software", f"volute {volute.__version__}")
+    text.add_text("volute", json.dumps({**about, "volute": volute.__version__}))
+    with signed_file(target, origin, emit) as part:
+        image.save(part, pnginfo=text)
+
+
+def save_animation(
+    frames: Sequence[Image.Image], target: Path, origin: Origin, emit: Emit = silent
+) -> None:
+    """Write an endless animated WebP or GIF, 25 frames a second, signed."""
+    gif = target.suffix == ".gif"
+    options: dict[str, Any] = {"disposal": 2} if gif else {"quality": 90}
+    with signed_file(target, origin, emit) as part:
+        first, *rest = frames
+        first.save(part, save_all=True, append_images=rest, duration=FRAME_MS, loop=0, **options)

@@ -1,0 +1,85 @@
+"""Models: which there are, what they are, how they come and go."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+from fastapi.responses import FileResponse
+from pydantic import Field
+
+from volute.config import Config
+from volute.errors import UsageError
+from volute.handles.directions import directions
+from volute.studio.context import Here
+from volute.studio.models import Directions, Ident, ModelCard, ModelInfo
+from volute.studio.problems import NotFoundError
+
+router = APIRouter(prefix="/models", tags=["models"])
+Name = Annotated[str, Path(min_length=1, max_length=200)]
+REACH = 3.0
+ZIP = {200: {"content": {"application/zip": {}}, "description": "The folder of the model"}}
+PICTURE = {200: {"content": {"image/png": {}}, "description": "A picture"}}
+
+
+class ImportRequest(Config):
+    """A zip of a model, uploaded before."""
+
+    file: Ident
+    name: str = Field("", max_length=80)
+    """By default that of the file."""
+
+
+@router.get("")
+def models(studio: Here) -> list[ModelInfo]:
+    """List the models."""
+    return studio.shelf.list()
+
+
+@router.post("", status_code=201)
+def bring(asked: ImportRequest, studio: Here) -> ModelInfo:
+    """Import a model from a zip that was uploaded to `/files`."""
+    file = studio.space.upload(asked.file)
+    name = re.sub(r"[^\w.-]+", "-", asked.name or file.stem).strip("-.")
+    if not name:
+        raise UsageError("a model needs a name", "Letters, digits, dots and hyphens.")
+    return studio.shelf.bring(file, name)
+
+
+@router.get("/{name}")
+def card(name: Name, studio: Here) -> ModelCard:
+    """Tell all that a model says of itself."""
+    return studio.shelf.card(name)
+
+
+@router.get("/{name}/samples.png", response_class=FileResponse, responses=PICTURE)
+def samples(name: Name, studio: Here) -> FileResponse:
+    """Return the picture of its card."""
+    path = studio.shelf.place(name) / "samples.png"
+    if not path.is_file():
+        raise NotFoundError(f"{name} has no samples.png")
+    return FileResponse(path, media_type="image/png")
+
+
+@router.get("/{name}/export", response_class=Response, responses=ZIP)
+def export(name: Name, studio: Here) -> Response:
+    """Return a model as a zip, which another studio imports."""
+    told = {"content-disposition": 'attachment; filename="model.zip"'}
+    if re.fullmatch(r"[\w.-]+", name, re.ASCII):
+        told = {"content-disposition": f'attachment; filename="{name}.zip"'}
+    return Response(studio.shelf.export(name), media_type="application/zip", headers=told)
+
+
+@router.get("/{name}/directions")
+def sliders(name: Name, studio: Here) -> Directions:
+    """Tell the principal directions of a model: measured the first time, which takes seconds."""
+    found = directions(studio.shelf.sampler(name))
+    shares = tuple(round(float(share), 4) for share in found.shares)
+    return Directions(model=name, count=len(shares), shares=shares, reach=REACH)
+
+
+@router.delete("/{name}", status_code=204)
+def remove(name: Name, studio: Here) -> None:
+    """Delete a model that was imported."""
+    studio.shelf.remove(name)

@@ -1,0 +1,79 @@
+"""The findings of `volute.verify` as JSON, and a sample's place from its manifest."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Container
+from pathlib import Path
+from typing import Any
+
+from volute.provenance import text_mark, verdict, verify
+from volute.provenance.history import Step
+from volute.studio.models import Again, Finding, ManifestStep, Verdict
+
+TEXT_CERTAIN = 1e-5
+"""p-value up to which the mark of a text counts as found."""
+
+
+def verdict_of(path: Path) -> Verdict:
+    """Return what a file tells of its origin.
+
+    Raises:
+        DataError: if it cannot be read.
+        VoluteError: if the keys of this computer cannot be read.
+    """
+    found = verify(path)
+    manifest, known = found.manifest, found.known
+    words = manifest.basis if manifest.place != "beside" else f"{manifest.basis} (beside the file)"
+    return Verdict(
+        name=path.name,
+        manifest=Finding(state=manifest.state, words=words, values={"place": manifest.place}),
+        watermark=_mark(found.watermark),
+        detector=_detector(found.detector),
+        history=None if manifest.history is None else _step(manifest.history),
+        known=known and {"by": known.by, **known.record.model_dump()},
+    )
+
+
+def again_of(path: Path, models: Container[str]) -> Again | None:
+    """Return how a sample is made again, if its manifest says so and the model is here."""
+    history = verify(path).manifest.history
+    made = dict(history.generation or {}) if history is not None else {}
+    if history is None or history.deed not in ("sample", "interpolate") or "index" not in made:
+        return None
+    if made.get("model") not in models:
+        return None
+    point: dict[str, Any] = {"seed": int(made.get("seed") or 0), "index": made["index"]}
+    point |= {"truncation": made.get("truncation", 1.0), "label": made.get("class") or ""}
+    sliders = str(made.get("sliders") or "").split()
+    point["sliders"] = [float(one) for one in sliders]
+    return Again(route="/api/v1/keep", request={"model": made["model"], "point": point})
+
+
+def _mark(mark: Any) -> Finding:
+    if mark is None:
+        return Finding(state="not-looked", words="not looked for")
+    of_text = isinstance(mark, text_mark.Found)
+    certain = TEXT_CERTAIN if of_text else verdict.CERTAIN
+    values = dataclasses.asdict(mark)
+    if mark.p_value > certain:
+        return Finding(state="none", words=f"no evidence (p = {mark.p_value:.1g})", values=values)
+    what = (
+        "written, at least in part, by a volute model with the public key"
+        if of_text
+        else f"the pixels carry the ID {mark.ident:04x}, in volute's way"
+    )
+    return Finding(state="found", words=f"p = {mark.p_value:.1g}: {what}", values=values)
+
+
+def _detector(found: Any) -> Finding:
+    if found is None:
+        return Finding(state="not-looked", words="not looked for")
+    return Finding(state="found", words=str(found))
+
+
+def _step(step: Step) -> ManifestStep:
+    told = dataclasses.asdict(dataclasses.replace(step, inputs=()))
+    generation = None if step.generation is None else dict(step.generation)
+    inputs = tuple(_step(one) for one in step.inputs)
+    return ManifestStep(**told | {"generation": generation, "inputs": inputs})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from make_artefact import make_gan
 from serving import Client, serving
 from shapes import TINY, shapes
+from volute.studio import trainings
 from volute.studio.doctor import doctor
 from volute.studio.trainings import read_log
 
@@ -74,52 +77,127 @@ def test_what_cannot_be_trained_is_told(client: Client, changes: Any, status: in
     assert client.post("/api/v1/train", json=body).status_code == status
 
 
-def test_what_the_training_refuses_is_told_in_its_words(own: Client) -> None:
-    job = own.make("train", kind="gan", dataset=filled(own, 3), time="1s", settings={"wdth": 3})
+CHILD = """
+import json, os, pathlib, shutil, signal, sys, threading, time
+arguments, stop = sys.argv[1:], threading.Event()
+signal.signal(signal.SIGINT, lambda *_: stop.set())
+threading.Thread(target=lambda: (os.read(0, 1), stop.set()), daemon=True).start()
+if arguments[2:] and arguments[2].endswith("bad"):
+    sys.exit(print("error: bad is no data set\\n  Give a good one.", file=sys.stderr) or 4)
+run = pathlib.Path(arguments[arguments.index("-o") + 1] if "-o" in arguments else arguments[1])
+if arguments[0] == "export":
+    sys.exit(shutil.copytree(os.environ["TINY_GAN"], run / "model") and 0)
+(run / "samples").mkdir(parents=True, exist_ok=True)
+(run / "config.toml").write_text('kind = "gan"\\nsource = "/x/y"\\nsize = 16\\ntime_s = 9.0\\n')
+print("data     40 images", file=sys.stderr, flush=True)
+log = run / "log.jsonl"
+shown = len(log.read_text().splitlines()) if log.exists() else 0
+while not stop.wait(0.02):
+    shown += 1
+    line = {"shown": shown, "seconds": shown, "rate": 9, "d_loss": 0.6, "g_loss": 0.8}
+    with log.open("a") as stream:
+        stream.write(json.dumps(line) + "\\n")
+    (run / "samples" / f"{shown // 50:09}.png").write_bytes(b"png")
+(run / "state").mkdir(exist_ok=True)
+(run / "state" / "newest").write_text(str(shown))
+sys.exit(130)
+"""
+
+
+@pytest.fixture
+def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have something quick in place of the child that trains."""
+    script = tmp_path / "child.py"
+    script.write_text(CHILD)
+    monkeypatch.setattr(trainings, "CHILD", (sys.executable, str(script)))
+    monkeypatch.setenv("TINY_GAN", str(make_gan(tmp_path / "gan").path))
+
+
+def begun(client: Client, **settings: Any) -> tuple[dict[str, Any], str]:
+    """Start a training, wait for its first numbers; return its job and its run."""
+    body = {"kind": "gan", "dataset": "data/shapes", "time": "10m", "name": "my shapes"}
+    job = client.post("/api/v1/train", json=body | {"settings": settings}).json()
+    while not (told := client.get(f"/api/v1/jobs/{job['id']}").json())["progress"]:
+        assert told["state"] in ("waiting", "running"), told["problem"]
+        time.sleep(0.05)
+    return told, job["request"]["run"]
+
+
+def watched(client: Client, **settings: Any) -> str:
+    """Train, look, stop, export, use, resume; return the job that runs."""
+    job, run = begun(client, **settings)
+    assert {"d_loss", "g_loss"} <= set(job["progress"]["metrics"])
+    told = client.get(f"/api/v1/runs/{run}").json()
+    assert (told["state"], told["job"], told["kind"]) == ("running", job["id"], "gan")
+    assert client.delete(f"/api/v1/runs/{run}").status_code == 409
+    assert client.post(f"/api/v1/runs/{run}/resume", json={}).status_code == 409
+    assert client.post(f"/api/v1/runs/{run}/stop").status_code == 200
+    assert client.ended(job["id"])["state"] == "cancelled"
+    told = client.get(f"/api/v1/runs/{run}").json()
+    assert (told["state"], told["resumable"], told["model"]) == ("stopped", True, "")
+    assert told["doctor"]["verdict"] in ("OK", "WATCH", "STOP")
+    assert len(told["log"]) > 0
+    assert client.post(f"/api/v1/runs/{run}/stop").status_code == 409
+    made = client.make(f"runs/{run}/export")
+    assert made["state"] == "done", made["problem"]
+    assert client.make("sample", model=run, n=2)["state"] == "done"
+    again = client.post(f"/api/v1/runs/{run}/resume", json={"time": "10m"}).json()
+    lines = len(told["log"])
+    while len(client.get(f"/api/v1/runs/{run}").json()["log"]) <= lines:
+        time.sleep(0.05)
+    return again["id"]
+
+
+def test_a_training_is_watched_stopped_used_and_resumed(tmp_path: Path, quick: None) -> None:
+    with serving(tmp_path / "work") as client:
+        filled(client, 4)
+        last = watched(client)
+        events = client.get("/api/v1/runs/my-shapes-1").json()["samples"]
+        assert events[0]["url"] == "/api/v1/runs/my-shapes-1/samples/000000000.png"
+        assert client.get(events[0]["url"]).content == b"png"
+        assert client.get("/api/v1/runs").json()[0]["id"] == "my-shapes-1"
+    with serving(tmp_path / "work") as client:  # the server has ended: the state is saved
+        assert client.get(f"/api/v1/jobs/{last}").json()["state"] == "interrupted"
+        told = client.get("/api/v1/runs/my-shapes-1").json()
+        assert (told["state"], told["resumable"]) == ("done", True)
+        saved = tmp_path / "work" / "runs" / "my-shapes-1" / "state" / "newest"
+        assert int(saved.read_text()) == len(read_log(saved.parents[1]))
+        assert client.delete("/api/v1/runs/my-shapes-1").status_code == 204
+        assert client.get("/api/v1/runs").json() == []
+
+
+def test_a_child_ends_when_its_server_is_killed(tmp_path: Path, quick: None) -> None:
+    with serving(tmp_path / "work") as client:
+        filled(client, 4)
+        begun(client)
+        state = tmp_path / "work" / "runs" / "my-shapes-1" / "state"
+        (child,) = trainings.CHILDREN
+        assert child.stdin is not None
+        child.stdin.close()  # as when this process is gone
+        while not state.exists():
+            time.sleep(0.05)
+
+
+def test_what_the_training_refuses_is_told_in_its_words(own: Client, quick: None) -> None:
+    own.post("/api/v1/datasets", json={"name": "bad"})
+    job = own.make("train", kind="gan", dataset="data/bad")
     assert job["state"] == "failed"
-    assert "wdth" in job["problem"]["detail"]
-    assert "width" in job["problem"]["hint"]
+    assert job["problem"]["detail"] == "bad is no data set"
+    assert job["problem"]["hint"] == "Give a good one."
 
 
-def test_a_training_is_watched_stopped_resumed_and_used(tmp_path: Path) -> None:
+@pytest.mark.long
+def test_a_real_training_is_watched_stopped_used_and_resumed(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    with serving(tmp_path / "work") as own:
-        settings = {key: value for key, value in TINY["gan"].items() if key != "threads"}
-        body = {"kind": "gan", "dataset": filled(own), "time": "10m", "name": "my shapes"}
-        job = own.post("/api/v1/train", json=body | {"settings": {**settings, "threads": 1}}).json()
-        run = job["request"]["run"]
-        until = time.monotonic() + 40
-        while time.monotonic() < until and not read_log(tmp_path / "work" / "runs" / run):
-            assert own.get(f"/api/v1/jobs/{job['id']}").json()["state"] in ("waiting", "running")
-            time.sleep(0.1)
-        while not (progress := own.get(f"/api/v1/jobs/{job['id']}").json()["progress"]):
-            time.sleep(0.1)
-        assert {"d_loss", "g_loss"} <= set(progress["metrics"])
-        told = own.get(f"/api/v1/runs/{run}").json()
-        assert (told["state"], told["job"], told["kind"]) == ("running", job["id"], "gan")
-        assert own.delete(f"/api/v1/runs/{run}").status_code == 409
-        own.post(f"/api/v1/runs/{run}/stop")
-        assert own.ended(job["id"])["state"] == "cancelled"
-        told = own.get(f"/api/v1/runs/{run}").json()
-        assert (told["state"], told["resumable"], told["model"]) == ("stopped", True, "")
-        assert told["log"]
-        assert told["doctor"]["verdict"] in ("OK", "WATCH", "STOP")
-        assert own.post(f"/api/v1/runs/{run}/stop").status_code == 409
-        made = own.make(f"runs/{run}/export")
-        assert made["state"] == "done", made["problem"]
-        sampled = own.make("sample", model=run, n=2)
-        assert sampled["state"] == "done", sampled["problem"]
-        again = own.post(f"/api/v1/runs/{run}/resume", json={"time": "10m"}).json()
-        while not (tmp_path / "work" / "runs" / run / "log.jsonl").exists():
-            time.sleep(0.1)
-        time.sleep(1)
-    # the server has ended: the training has saved its state, and can go on
-    with serving(tmp_path / "work") as own:
-        assert own.get(f"/api/v1/jobs/{again['id']}").json()["state"] == "interrupted"
-        told = own.get(f"/api/v1/runs/{run}").json()
-        assert (told["state"], told["resumable"], told["model"]) == ("done", True, run)
-        assert own.delete(f"/api/v1/runs/{run}").status_code == 204
-        assert own.get("/api/v1/runs").json() == []
+    with serving(tmp_path / "work") as client:
+        filled(client)
+        last = watched(client, **TINY["gan"])
+    with serving(tmp_path / "work") as client:
+        assert client.get(f"/api/v1/jobs/{last}").json()["state"] == "interrupted"
+        assert client.get("/api/v1/runs/my-shapes-1").json()["resumable"] is True
+        job = client.make("train", kind="gan", dataset="data/shapes", settings={"wdth": 3})
+        assert "wdth" in job["problem"]["detail"]
+        assert "width" in job["problem"]["hint"]
 
 
 def line(**values: float) -> dict[str, float]:

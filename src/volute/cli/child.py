@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 
 from volute.cli import main
 
 
 def _until_parent_ends() -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 1):  # a buffered reader could not be let go of at the end
+        pass
     os.kill(os.getpid(), signal.SIGINT)
 
 

@@ -160,8 +160,9 @@ class ArrayCanvas:
 
     def write(self, rows: slice, columns: slice, block: Block) -> None:
         """Take a part."""
-        part = self.array[:, rows, columns]
-        np.copyto(part, block.numbers, where=True if block.valid is None else block.valid)
+        for band, plane in enumerate(self.array):  # by planes: those of a view may lie inside
+            seen = True if block.valid is None else block.valid[band % len(block.valid)]
+            np.copyto(plane[rows, columns], block.numbers[band], where=seen)
 
 
 class Run(Protocol):

@@ -23,11 +23,11 @@ from torch import nn
 
 from volute.engine.artefact import open_artefact
 from volute.errors import UsageError
+from volute.nets.halved import Halved
 from volute.nets.style_net import SIZES, StyleNet, begin
 from volute.nets.stylizer import (
     MULTIPLE,
     STEM,
-    Halved,
     Kernels,
     Modulator,
     Plain,

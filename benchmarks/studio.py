@@ -87,7 +87,8 @@ def slider(client: httpx.Client, model: str) -> Iterator[Row]:
 
 async def many(base: str, model: str) -> list[Row]:
     """Measure 64 clients that ask for one picture each, beside one that is alone."""
-    async with httpx.AsyncClient(base_url=base, timeout=60) as client:
+    limits = httpx.Limits(max_connections=CLIENTS, max_keepalive_connections=CLIENTS)
+    async with httpx.AsyncClient(base_url=base, timeout=60, limits=limits) as client:
 
         async def one(seed: int) -> float:
             begun = time.perf_counter()

@@ -142,7 +142,11 @@ class Jobs:
                 raise FullError("the queue is full", "Try again when some jobs are done.")
             task = Task(job.id, client, lane, work, self)
             job = job.model_copy(update={"place": self._before(lane)})
-            self._space.jobs.add(job)
+            try:
+                self._space.jobs.add(job)
+            except VoluteError:
+                self._space.jobs.forget(job.id)
+                raise
             self._tasks[job.id] = task
             self._queues[lane].setdefault(client, deque()).append(task)
             self._changed.notify_all()

@@ -26,8 +26,9 @@ from volute.errors import DataError, VoluteError
 from volute.handles import Stylizer
 from volute.studio.camera import Camera
 from volute.studio.context import Here, Studio
-from volute.studio.models import LiveFrame, LiveStart
+from volute.studio.models import LiveFrame
 from volute.studio.problems import FullError, problem_of
+from volute.studio.requests import LiveStart
 from volute.studio.routes_style import style_of
 
 router = APIRouter(tags=["style"])

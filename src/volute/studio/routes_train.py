@@ -19,18 +19,11 @@ from volute.errors import UsageError
 from volute.paths import atomic_file, new_output, run_name
 from volute.studio.bodies import LASTING, PICTURE, RAW, SAMPLE
 from volute.studio.context import Client, Here, Studio
+from volute.studio.findings import DatasetInfo, RunDetail, RunInfo
 from volute.studio.jobs import Task
-from volute.studio.models import (
-    CheckRequest,
-    DatasetInfo,
-    DatasetRequest,
-    Job,
-    ResumeRequest,
-    RunDetail,
-    RunInfo,
-    TrainRequest,
-)
+from volute.studio.models import Job
 from volute.studio.problems import InUseError, NotFoundError
+from volute.studio.requests import CheckRequest, DatasetRequest, ResumeRequest, TrainRequest
 from volute.studio.trainings import run_child, run_detail, run_folder, run_info
 from volute.studio.workspace import FOLDERS, safe_name
 

@@ -9,14 +9,8 @@ from typing import Any
 
 from volute.provenance import carriers, text_mark, verdict, verify
 from volute.provenance.history import Step, look
-from volute.studio.models import (
-    Again,
-    Finding,
-    ManifestStep,
-    Point,
-    RedrawRequest,
-    Verdict,
-)
+from volute.studio.findings import Again, Finding, ManifestStep, Verdict
+from volute.studio.requests import Point, RedrawRequest
 
 TEXT_CERTAIN = 1e-5
 """p-value up to which the mark of a text counts as found."""

@@ -50,8 +50,9 @@ class Workspace:
         )
         self._abouts: dict[str, FileInfo] = {}
         self._used = sum(_size(self.root / name) for name in UPLOADED)
-        for part in (self.root / "uploads").glob(".*.part"):  # of a server that was killed
-            part.unlink()
+        for folder, left in (("uploads", ".*.part"), (".studio", "*.zip"), (".studio", "*.png")):
+            for part in (self.root / folder).glob(left):  # of a server that was killed
+                part.unlink()
 
     def close(self) -> None:
         """Let another server have it."""

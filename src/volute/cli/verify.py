@@ -87,6 +87,7 @@ def _record(verdict: Verdict) -> dict[str, Any]:
     return {
         "manifest": dataclasses.asdict(verdict.manifest),
         "watermark": found or None,
+        "agrees": verdict.agrees,
         "detector": verdict.detector,
         "known": known and {"by": known.by, **known.record.model_dump()},
     }

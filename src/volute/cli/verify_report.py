@@ -33,6 +33,11 @@ KNOWN = {
     "bytes": "it is, byte for byte,",
     "watermark": "its pixels carry the ID of",
 }
+AGREES = {
+    None: "",
+    True: "; it agrees with the manifest",
+    False: "; it differs from the manifest",
+}
 ABOUT = "What the file tells of its origin."
 INTRO = (
     "Three findings on each file, which say nothing of each other. No evidence does not mean that "
@@ -119,7 +124,11 @@ def _watermark(verdict: Verdict) -> str:
     mark = verdict.watermark
     if mark is None:
         return "not looked for"
-    return _text_mark(mark) if isinstance(mark, text_mark.Found) else _pixels(mark)
+    return (
+        _text_mark(mark)
+        if isinstance(mark, text_mark.Found)
+        else _pixels(mark) + AGREES[verdict.agrees]
+    )
 
 
 def _pixels(mark: watermark.Found) -> str:

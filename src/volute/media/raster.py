@@ -130,6 +130,14 @@ class Canvas(Protocol):
         ...
 
 
+class Kept(Canvas, Protocol):
+    """A canvas that keeps what is written: it can be read, and written over."""
+
+    def read(self, rows: slice, columns: slice) -> Block:
+        """Return a part, as it was written."""
+        ...
+
+
 class ArrayRaster:
     """An array [C, H, W] as a raster."""
 
@@ -157,6 +165,10 @@ class ArrayCanvas:
 
     def __init__(self, array_CHW: np.ndarray) -> None:
         self.array = array_CHW
+
+    def read(self, rows: slice, columns: slice) -> Block:
+        """Return a part."""
+        return Block(self.array[:, rows, columns])
 
     def write(self, rows: slice, columns: slice, block: Block) -> None:
         """Take a part."""

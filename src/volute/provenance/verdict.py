@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
-from volute.errors import DataError
-from volute.media.photo import PictureError, read_picture
+from volute.errors import DataError, VoluteError
+from volute.media.photo import PictureError
+from volute.media.video_colours import frames_of
+from volute.media.video_kinds import container_kind
 from volute.provenance import carriers, ledger, text_mark, watermark
 from volute.provenance.added import LARGEST, SMALLEST
 from volute.provenance.history import Manifest, look
 
 CERTAIN = 1e-6
 """p-value up to which an ID in pixels counts as read."""
+STEP, FRAMES = 6, 24
+"""Every so many of a film's frames are looked at, and how many: those of about six seconds."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +44,21 @@ class Verdict:
     known: Known | None = None
     """Whether it was signed on this computer, as far as the ledger reaches."""
 
+    @property
+    def agrees(self) -> bool | None:
+        """Whether the manifest names the ID in the pixels; None: one of them has none."""
+        mark, history = self.watermark, self.manifest.history
+        if not isinstance(mark, watermark.Found) or mark.p_value > CERTAIN:
+            return None
+        return f"{mark.ident:04x}" == history.watermark if history and history.watermark else None
+
 
 def verify(path: str | Path, *, key: bytes | None = None) -> Verdict:
     """Look for what a file tells of its origin. Nothing is fetched, and no model is needed.
 
     Args:
-        path: any file; marks are looked for in texts in UTF-8, and in stills of 64 px a side or
-            more.
+        path: any file; marks are looked for in texts in UTF-8, and in stills and films
+            of 64 px a side or more.
         key: what it may have been marked with; None for the public key.
 
     Raises:
@@ -65,13 +78,30 @@ def verify(path: str | Path, *, key: bytes | None = None) -> Verdict:
 def _mark(path: Path, mime: str, key: bytes | None) -> text_mark.Found | watermark.Found | None:
     if mime == carriers.TEXT:
         return text_mark.detect(path.read_bytes(), key)
+    if container_kind(path):
+        return _film_mark(path, key)
     if mime not in carriers.PICTURES.values():
         return None
+    from volute.media.photo_reduced import read_reduced  # libvips takes a while
+
     try:
-        picture = read_picture(path, LARGEST, reduce=True).array
-    except PictureError:
+        picture = read_reduced(path, LARGEST)
+    except (PictureError, DataError):
         return None
-    return watermark.read(picture, key) if min(picture.shape[:2]) >= SMALLEST else None
+    if picture is None or min(picture.shape[:2]) < SMALLEST:
+        return None
+    return watermark.read(picture, key)
+
+
+def _film_mark(path: Path, key: bytes | None) -> watermark.Found | None:
+    try:
+        frames = frames_of(path, STEP, FRAMES)
+        first = next(frames, None)
+        if first is None or min(first.shape[:2]) < SMALLEST:
+            return None
+        return watermark.shipped().read_film(chain([first], frames), key)
+    except VoluteError:
+        return None
 
 
 def _known(

@@ -109,7 +109,7 @@ class Workspace:
     def new_result(self, stem: str, suffix: str) -> tuple[str, Path]:
         """Return the ID of a result to come, and where to write it."""
         ident = secrets.token_hex(8)
-        return ident, self.root / "results" / f"{safe_name(stem)[:80]}-{ident[:8]}{suffix}"
+        return ident, self.root / "results" / f"{cut(safe_name(stem), 120)}-{ident[:8]}{suffix}"
 
     def passing(self, suffix: str) -> Path:
         """Return where a file may lie for a moment."""
@@ -209,7 +209,12 @@ def safe_name(name: str) -> str:
     plain = re.sub(r'[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff<>:"|?*]+', "-", last)
     plain = plain.strip(" .-")
     stem, dot, ending = plain.rpartition(".")
-    return f"{stem[:60]}{dot}{ending[:20]}" if stem else plain[:60] or "file"
+    return f"{cut(stem, 120)}{dot}{cut(ending, 20)}" if stem else cut(plain, 120) or "file"
+
+
+def cut(text: str, most: int) -> str:
+    """Return the beginning of a text that has so many bytes at most."""
+    return text.encode()[:most].decode(errors="ignore")
 
 
 def kind_of(path: Path) -> str:

@@ -90,6 +90,16 @@ def test_an_upload_that_breaks_off_leaves_nothing(own: Client) -> None:
     assert list((own.studio.space.root / "uploads").iterdir()) == []
 
 
+def test_an_upload_that_stands_still_is_ended(own: Client, monkeypatch: Any) -> None:
+    monkeypatch.setattr(workspace, "IDLE_S", 0.1)
+    place = own.base_url.host, own.base_url.port
+    with socket.create_connection(place) as raw:
+        head = f"POST /api/v1/files?name=a HTTP/1.1\r\nHost: 127.0.0.1:{place[1]}\r\n"
+        raw.sendall(f"{head}Content-Length: 100000\r\n\r\n".encode() + b"x" * 5000)
+        assert raw.recv(100).startswith(b"HTTP/1.1 422")
+    assert list((own.studio.space.root / "uploads").iterdir()) == []
+
+
 def test_a_full_disk_is_told_and_leaves_nothing(own: Client, monkeypatch: Any) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

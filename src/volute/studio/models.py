@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator
 
 from volute.config import Config
 from volute.engine.artefact import ArtefactConfig
@@ -179,16 +182,24 @@ class Results(Config):
     """What to give as `before` for those that follow; empty: these were the last."""
 
 
+def _finite(value: float) -> float:
+    return value if math.isfinite(value) else 0.0
+
+
+Finite = Annotated[float, AfterValidator(_finite)]
+"""JSON has no other numbers."""
+
+
 class Progress(Config):
     """How far a job is."""
 
     done: int
-    fraction: float
-    rate: float
+    fraction: Finite
+    rate: Finite
     """Items a second."""
-    left_s: float
+    left_s: Finite
     unit: str
-    metrics: dict[str, float] = {}
+    metrics: dict[str, Finite] = {}
 
 
 class Note(Config):

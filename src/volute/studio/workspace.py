@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from volute.errors import UsageError, VoluteError
+from volute.errors import DataError, UsageError, VoluteError
 from volute.paths import explained
 from volute.studio.journal import Journal
 from volute.studio.models import FileInfo, Job, Result
@@ -24,6 +24,8 @@ from volute.studio.settings import Limits
 JOBS, RESULTS = 1000, 20_000
 """Records that are kept."""
 FOLDERS = ("uploads", "results", "data", "runs", "models", "styles")
+IDLE_S = 60.0
+"""Seconds in which more of an upload must come."""
 UPLOADED = ("uploads", "data", "styles")
 """Whose bytes together have a limit."""
 
@@ -149,7 +151,7 @@ class Workspace:
         most = min(self._limits.upload, self._limits.space - self._used)
         size = 0
         with explained(part), part.open("wb") as stream:
-            async for chunk in chunks:
+            async for chunk in _going_on(chunks):
                 size += len(chunk)
                 if size > most:
                     what = f"the file has more than {max(0, most) >> 20:,} MB"
@@ -201,6 +203,19 @@ class Workspace:
         shutil.rmtree(folder)
         self._abouts.pop(ident, None)
         self.freed()
+
+
+async def _going_on(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield what comes, as long as it goes on coming."""
+    while True:
+        try:
+            async with asyncio.timeout(IDLE_S):
+                chunk = await anext(chunks)
+        except StopAsyncIteration:
+            return
+        except TimeoutError as error:
+            raise DataError("the upload did not go on", "Send it again.") from error
+        yield chunk
 
 
 def safe_name(name: str) -> str:

@@ -24,12 +24,14 @@ WHAT = {
     "texts": "a classifier of texts: it tells which of its classes a text belongs to",
     "extractor": "a feature network: it measures pictures and how far apart they look",
     "watermark": "a watermark: one network hides bits in pictures, another reads them",
+    "detector": "a detector of traces that convolutional networks leave in the pictures they make",
 }
 VERBS = {
     "gan": ("volute sample {name} -n 16 --grid", "volute interpolate {name}"),
     "vae": ("volute sample {name} -n 16 --grid", "volute reconstruct {name} picture.png"),
     "classify": ("volute classify {name} picture.png", "volute classify {name} folder/ --json"),
     "texts": ("volute classify {name} text.txt", "volute classify {name} - < lines.txt"),
+    "detector": ("volute verify picture.png", "volute info {name}"),
     "extractor": ("volute evaluate garments-gan pictures/ --extractor {name}",),
     "upscale": (
         "volute upscale photo.jpg --model {name}",
@@ -54,6 +56,7 @@ CALLS = {
     "style": '.stylize("picture.png", style={style})',
     "lm": '.write("It was", tokens=200)',
     "watermark": '.read("picture.png")',
+    "detector": '.look("picture.png")',
 }
 
 PIXELS = (

@@ -39,10 +39,10 @@ class Shape:
 
 
 def shapes(width: int, blocks: int) -> list[Shape]:
-    """Return what is learned of the convolutions: stem, step down, residual blocks, then four.
+    """Return what is learned of the convolutions: stem, step down, residual blocks, then five.
 
-    They are the step up before it is smoothed, how much of the detail of the luma each colour gets,
-    `colours` of pixels, and `last` from pixels to features.
+    They are the step up before it is smoothed, a last touch to its features, how much of the detail
+    of the luma each colour gets, `colours` of pixels, and `last` from pixels to features.
     """
     inner, pixels = 2 * width, 3 * STEM**2
     return [
@@ -50,6 +50,7 @@ def shapes(width: int, blocks: int) -> list[Shape]:
         Shape(width, inner),
         *[Shape(inner, inner)] * (2 * blocks),
         Shape(inner, width, side=TAPS),
+        Shape(width, width),
         Shape(1, 3, side=1),
         Shape(3, 3, side=1),
         Shape(3, width, side=SPLAT),
@@ -70,9 +71,9 @@ class Painter(nn.Module):
         super().__init__()
         self.shapes, self.bank = shapes(width, blocks), bank
         self.kernels = nn.ParameterList([_kernels(shape, bank) for shape in self.shapes])
-        *_, detail, colours, last = self.kernels
+        *_, touch, detail, colours, last = self.kernels
         with torch.no_grad():  # it starts close to the identity, and without a grid of squares
-            for second in self.kernels[3:-4:2]:
+            for second in [*self.kernels[3:-5:2], touch]:
                 second *= QUIET
             last.copy_(_blurred(last) * QUIET * STEM * (3 / width) ** 0.5)
             colours.copy_(torch.eye(3).view_as(colours[0]))
@@ -92,7 +93,8 @@ class Painter(nn.Module):
             share = mixed[:, :-1] + 1 / self.bank
             weight = (share[..., None] * kernels.flatten(2)).sum(1)
             made.append((weight.unflatten(2, shape.weight[1:]), mixed[:, -1]))
-        (stem, shift), *plain, (taps, lift), (detail, _), (colours, tint), (splats, _) = made
+        (stem, shift), *plain, (taps, lift), touch = made[:-3]
+        (detail, _), (colours, tint), (splats, _) = made[-3:]
         luma = detail.new_tensor(LUMA)[:, None, None]
         soft = _soft(luma).expand(len(tint), -1, -1, -1, -1)
         none = torch.zeros_like(tint).repeat_interleave(STEM**2, 1)
@@ -100,6 +102,7 @@ class Painter(nn.Module):
             (_by_pixels(stem), shift),
             *plain,
             (_smoothed(taps), lift),
+            touch,
             (soft, none[:, :1]),
             (_balanced(-detail[:, None, :, 0] * _spline(detail)), none),
             (colours + detail * luma, tint),

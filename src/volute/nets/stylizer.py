@@ -55,7 +55,7 @@ SQUARES = Step(reach=STEM, stride=STEM)
 def radius(blocks: int) -> int:
     """Return how far a pixel reaches, rounded up to whole squares of `MULTIPLE` pixels."""
     coarse = 2 * blocks + 1  # squares of MULTIPLE px: the blocks, and the pixel doubling
-    fine = 1 + 1 + 1 + 1  # squares of STEM px: stem, step down, step up, last
+    fine = 1 + 1 + 1 + 1 + 1  # squares of STEM px: stem, steps down and up, touch, last
     return MULTIPLE * (coarse + -(-fine * STEM // MULTIPLE))
 
 
@@ -68,7 +68,7 @@ def paint(x_BCHW: torch.Tensor, kernels: Kernels, mirrored: bool = False) -> tor
         mirrored: continue features beyond the border by mirroring instead of zeros. So it learns:
             a border of zeros would be a place to paint frames.
     """
-    styles, up = len(kernels[0][0]), len(kernels) - 5
+    styles, up = len(kernels[0][0]), len(kernels) - 6
     plain = [(weight.flatten(0, 1), bias.flatten()) for weight, bias in kernels]
     plain[up] = _phased(*plain[up])
 
@@ -96,7 +96,7 @@ def measure(
         mirrored: as for `paint`.
     """
     styles, last = len(kernels[0][0]), len(kernels) - 1
-    up, soft, detail, colours = range(last - 4, last)
+    up, touch, soft, detail, colours = range(last - 5, last)
     scales: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def convolve(place: int, x: torch.Tensor, step: Step) -> torch.Tensor:
@@ -110,7 +110,7 @@ def measure(
         elif place == detail:
             gain = _together(scales[colours][1], styles).repeat_interleave(STEM**2, 1)
             mean = torch.zeros_like(gain)
-        elif place == soft:
+        elif place in (touch, soft):
             mean, gain = torch.zeros_like(made[:, :, 0, 0]), torch.ones_like(made[:, :, 0, 0])
         else:
             seen = F.pixel_shuffle(made, 2)[:, :, 1:-1, 1:-1] if place == up else made
@@ -179,7 +179,7 @@ class Plain(nn.Module):
 def _as_run(kernels: Kernels) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """Return weight [after, before, k, k] and bias [after] of each convolution of one style."""
     own = [(weight[0], bias[0]) for weight, bias in kernels]
-    own[-5] = _phased(*own[-5])
+    own[-6] = _phased(*own[-6])
     return own
 
 
@@ -201,13 +201,14 @@ def _through(
 
     Returns what is kept of their pixels, and by squares of pixels their detail and the strokes.
     """
-    up, soft, detail, colours, last = range(count - 5, count)
+    up, touch, soft, detail, colours, last = range(count - 6, count)
     fine = F.relu(convolve(0, x_BCHW, SQUARES))
     h = F.relu(convolve(1, fine, DOWN))
     for place in range(2, up, 2):
         h = h + convolve(place + 1, F.relu(convolve(place, h, ALONG)), ALONG)
     twice = F.pixel_shuffle(convolve(up, F.relu(h), ALONG), 2)
     h = F.relu(fine + twice[:, :, 1:-1, 1:-1])
+    h = F.relu(h + convolve(touch, h, ALONG))
     kept = convolve(colours, x_BCHW, ALONE)
     grain = convolve(detail, convolve(soft, x_BCHW, SQUARES), ALONG)
     return kept, grain, convolve(last, h, ALONG)

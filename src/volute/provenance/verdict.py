@@ -12,7 +12,7 @@ from volute.errors import DataError, VoluteError
 from volute.media.photo import PictureError
 from volute.media.video_colours import frames_of
 from volute.media.video_kinds import container_kind
-from volute.provenance import carriers, ledger, text_mark, watermark
+from volute.provenance import carriers, detector, ledger, text_mark, watermark
 from volute.provenance.added import LARGEST, SMALLEST
 from volute.provenance.history import Manifest, look
 
@@ -39,8 +39,8 @@ class Verdict:
     """What was signed."""
     watermark: text_mark.Found | watermark.Found | None
     """The mark in a text, or the ID in the pixels of a picture; None: not looked for."""
-    detector: None = None
-    """Traces of a network in a picture; None: not looked for."""
+    detector: detector.Traces | None = None
+    """Traces of a network in the pixels of a picture; None: not looked for."""
     known: Known | None = None
     """Whether it was signed on this computer, as far as the ledger reaches."""
 
@@ -58,7 +58,7 @@ def verify(path: str | Path, *, key: bytes | None = None) -> Verdict:
 
     Args:
         path: any file; marks are looked for in texts in UTF-8, and in stills and films
-            of 64 px a side or more.
+            of 64 px a side or more, traces in all stills.
         key: what it may have been marked with; None for the public key.
 
     Raises:
@@ -70,7 +70,7 @@ def verify(path: str | Path, *, key: bytes | None = None) -> Verdict:
         mime = carriers.mime_of(path)
         manifest = look(path, mime)
         mark = _mark(path, mime, key)
-        return Verdict(manifest, mark, known=_known(path, manifest, mark))
+        return Verdict(manifest, mark, _traces(path, mime), _known(path, manifest, mark))
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}", "Check the name.") from error
 
@@ -101,6 +101,15 @@ def _film_mark(path: Path, key: bytes | None) -> watermark.Found | None:
             return None
         return watermark.shipped().read_film(chain([first], frames), key)
     except VoluteError:
+        return None
+
+
+def _traces(path: Path, mime: str) -> detector.Traces | None:
+    if mime not in carriers.PICTURES.values():
+        return None
+    try:
+        return detector.look_at(path)
+    except PictureError:
         return None
 
 

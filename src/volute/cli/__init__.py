@@ -17,6 +17,7 @@ from volute.cli import (
     keys,
     models,
     sample,
+    studio,
     stylize,
     train,
     upscale,
@@ -53,6 +54,7 @@ for group in (
     models,
     keys,
     demo,
+    studio,
 ):
     group.register(app)
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
 from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from volute.cli.page import framed, section
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from volute.handles import Score
 
 MOST = 200_000
@@ -39,16 +38,8 @@ def heat_map(name: str, data: np.ndarray, score: Score, model: str) -> str:
 
 
 def _pieces(data: bytes, score: Score) -> Iterator[tuple[str, int]]:
-    """Give the least pieces that are whole characters and whole tokens, with their shades."""
-    text = data.decode("utf-8", "surrogateescape")
-    letters = np.cumsum([len(c.encode("utf-8", "surrogateescape")) for c in text], dtype=np.int64)
-    both = np.isin(letters, score.ends)
-    both[-1:] = True
-    stops, ends = np.flatnonzero(both) + 1, letters[both]
-    sums = np.concatenate([[0.0], np.cumsum(score.nats / math.log(2))])
-    bits = np.diff(sums[np.searchsorted(score.ends, ends, side="right")], prepend=0.0)
-    shades = np.minimum(np.rint(bits), SHADES).astype(int)
-    shown, first = _STRAY.sub("\ufffd", text), 0
-    for stop, shade in zip(stops.tolist(), shades.tolist(), strict=True):
-        yield shown[first:stop], shade
-        first = stop
+    """Give the pieces of a text with their shades."""
+    from volute.handles.surprise import pieces
+
+    for text, bits in pieces(data, score):
+        yield _STRAY.sub("\ufffd", text), min(SHADES, round(bits))

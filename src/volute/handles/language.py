@@ -21,7 +21,7 @@ from volute.engine.memory import Memory, joined
 from volute.engine.tokens import BYTES, Tokens
 from volute.errors import DataError, UsageError, VoluteError
 from volute.handles.handle import Handle
-from volute.handles.writing import Sampling, Shown
+from volute.handles.writing import Piece, Sampling, Shown
 from volute.paths import atomic_file
 
 CHUNK = 2048
@@ -205,9 +205,13 @@ class Draft:
 
     def stream(self, *, tokens: int = 200, **sampling: object) -> Iterator[str]:
         """Write on; yield whole characters as they come. Settings are those of `Sampling`."""
+        return (piece.text for piece in self.spell(tokens=tokens, **sampling))
+
+    def spell(self, *, tokens: int = 200, **sampling: object) -> Iterator[Piece]:
+        """Write on as `stream` does; yield each piece with how little it was expected."""
         how = Sampling.make(sampling)
         _check_tokens(tokens)
-        return self._stream(tokens, how)
+        return self._spell(tokens, how)
 
     def write(self, *, tokens: int = 200, **sampling: object) -> str:
         """Write on, and return what is new. Settings are those of `Sampling`."""
@@ -243,20 +247,22 @@ class Draft:
             logits = network.read(np.array(chosen, symbols.dtype)[:, None], memory)[:, 0]
         return ["".join(text) + screen.end() for text, screen in zip(texts, shown, strict=True)]
 
-    def _stream(self, tokens: int, how: Sampling) -> Iterator[str]:
+    def _spell(self, tokens: int, how: Sampling) -> Iterator[Piece]:
         symbols, draw, shown = self._network.tokens, how.draws(0), Shown(how.stop)
-        mark = how.mark(tokens, self._used, symbols)
+        mark, nats = how.mark(tokens, self._used, symbols), 0.0
         for _ in range(tokens):
             symbol = how.choose(self._logits, draw, mark)
+            nats -= float(log_softmax(self._logits[None])[0, symbol])
             text = shown.add(symbols.bytes[symbol])
             one = np.array([[symbol]], symbols.dtype)
             self._logits = self._network.read(one, self._memory)[0, 0]
             if text:
-                yield text
+                yield Piece(text, nats / math.log(2))
+                nats = 0.0
             if shown.stopped:
                 return
         if rest := shown.end():
-            yield rest
+            yield Piece(rest, nats / math.log(2))
 
 
 def scored(network: Network, text: np.ndarray, before: np.ndarray) -> Score:

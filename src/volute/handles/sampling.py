@@ -67,14 +67,21 @@ class Sampler(Handle):
             named = [None] * len(pixels) if labels is None else [self.classes[i] for i in labels]
             yield from zip(to_images(pixels), named, strict=True)
 
-    def latents(self, n: int = 1, *, seed: int = 0, truncation: float = 1.0) -> np.ndarray:
-        """Return the latent vectors that `sample` starts from: float32 [n, latent]."""
+    def latents(
+        self, n: int = 1, *, seed: int = 0, truncation: float = 1.0, first: int = 0
+    ) -> np.ndarray:
+        """Return the latent vectors of `sample`, from picture `first` on: float32 [n, latent]."""
         check_draw(n, seed, truncation)
-        return self._latents(range(n), seed, truncation)
+        return self._latents(range(first, first + n), seed, truncation)
 
-    def labels(self, n: int = 1, *, seed: int = 0, classes: Classes = None) -> np.ndarray | None:
-        """Return the class indices of `sample`: int64 [n]; None when the model has no classes."""
-        return self._labels(range(n), seed, self._turns(classes))
+    def labels(
+        self, n: int = 1, *, seed: int = 0, classes: Classes = None, first: int = 0
+    ) -> np.ndarray | None:
+        """Return the class indices of `sample`, from picture `first` on: int64 [n].
+
+        None when the model has no classes.
+        """
+        return self._labels(range(first, first + n), seed, self._turns(classes))
 
     def decode(self, latents: np.ndarray, *, classes: Classes = None) -> list[Image.Image]:
         """Return the pictures at `latents`, float [n, latent].

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -19,6 +20,16 @@ MARKED = 200
 
 def _several(given: object) -> object:
     return (given,) if isinstance(given, str) else given
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some characters that were written."""
+
+    text: str
+    """Whole characters."""
+    bits: float
+    """How little their symbols were expected, at temperature 1 and without a mark."""
 
 
 class Sampling(Config):

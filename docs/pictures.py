@@ -24,7 +24,7 @@ HERE = Path(__file__).parent / "pictures"
 DATA = Path(os.environ.get("VOLUTE_DATA", HERE.parents[2] / "shared" / "data"))
 PHOTO = "budgie-oakland-zoo-otters.jpg"
 PAINTED = "budgie-roman-colosseum.jpg"
-COLUMNS, CELL = 4, 224
+COLUMNS, CELL = 4, 256
 PAINTING = "picabia_udnie_1913.jpg"
 PART = (480, 480, 736, 736)
 """Left, top, right and bottom in px."""

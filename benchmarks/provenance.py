@@ -38,7 +38,7 @@ def signing(folder: Path, runs: int) -> None:
     with less the least time without, on the wall and of the CPU, as other work only adds to them.
     """
     columns = [f"512 x 512 px, {runs} runs", "plain kB", "+ bytes", "+ ms", "+ CPU ms"]
-    columns += ["verify CPU ms", "official reader"]
+    columns += ["all of verify, CPU ms", "official reader"]
     print("|", " | ".join(columns), "|\n" + "|-" * len(columns) + "|")
     photo = _photo()
     parent, style = folder / "parent.png", folder / "style.png"

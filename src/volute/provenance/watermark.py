@@ -23,6 +23,8 @@ from volute.provenance.visible import just_noticeable
 from volute.zoo import resolve
 
 SHIPPED = "mark"
+THREADS = 1
+"""Its networks are so small that more threads wait for each other longer than they work."""
 FAINT, LOUDEST = 40.5, 37.5
 """PSNR in dB of a mark that is easily read, and of the strongest; 40 in the mean."""
 EASY, STEEP = 0.73, 15.0
@@ -86,11 +88,11 @@ class Watermark:
             UsageError: for an ID out of range, a type that is no picture, a side under 64 px.
         """
         seen = preview(seen)
-        noticeable = just_noticeable(seen)
         pictures = self._squares(seen)
         message = np.repeat(codes.word(ident, key)[None], len(pictures), 0)
         given = {"picture": pictures, "message": message}
         drawn = self._encoder.run(given)
+        noticeable = just_noticeable(seen)
         masks = np.stack([self._masked(noticeable[place]) for place in cut(seen)])
         made = self._refined(given | {"noticeable": masks, "residual": drawn}, seen.shape[2])
         psnr = self._needed(pictures, made * masks, message)
@@ -192,7 +194,7 @@ class Watermark:
 @lru_cache
 def shipped() -> Watermark:
     """Return the watermark that comes with volute."""
-    return Watermark(open_artefact(resolve(SHIPPED).resolve()))
+    return Watermark(open_artefact(resolve(SHIPPED).resolve()), THREADS)
 
 
 def embed(picture: np.ndarray, ident: int, key: bytes | None = None) -> np.ndarray:

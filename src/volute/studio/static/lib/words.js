@@ -24,8 +24,10 @@ export function span(seconds) {
 
 export const plural = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
 
-export const percent = (share) =>
-  share > 0 && share < 0.001 ? "under 0.1 %" : `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
+export function percent(share) {
+  if (share > 0 && share < 0.001) return "under 0.1 %";
+  return `${(share * 100).toFixed(share > 0 && share < 0.1 ? 1 : 0)} %`;
+}
 
 /** A moment, in the reader's time. */
 export function moment(text) {

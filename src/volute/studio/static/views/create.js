@@ -19,7 +19,7 @@ class Create extends View {
     this.form = h("form.panel", { "aria-label": "What to make", onsubmit: (event) => { event.preventDefault(); this.make(); } });
     this.append(this.head("Make pictures", "A model draws them from nothing but numbers. Take one that you like, and change it."),
       h("div.work", {}, h("div.stage", {}, this.trouble, this.place, this.state, this.grid), this.form));
-    this.start();
+    this.ready = this.start();
     window.addEventListener("models", () => this.start());
   }
 

@@ -128,6 +128,7 @@ class Enlarge extends View {
     const { psnr_db: psnr, invented, notes = [] } = item.made.about;
     if (item.map) facts.append(toggle({ label: "Show what was invented", value: item.mapped, onchange: (on) => { item.mapped = on; this.compare.mapped = on; } }));
     facts.append(download(`Download (${bytes(item.made.bytes)})`, `${item.made.file}?download=true`, { kind: "primary", name: item.made.name }));
+    if (item.file.kind !== "photo" && item.file.kind !== "video") facts.append(download("Manifest", `/api/v1/results/${item.made.id}/manifest`, { name: `${item.made.name}.c2pa` }));
     const lines = [];
     if (invented !== undefined) lines.push(`${capital(percent(invented))} of the pixels contradict the source`, psnr === null ? "made small again, it equals the source" : `made small again, it is like the source by ${psnr} dB`);
     return h("div.stage", {}, facts, lines.length > 0 && h("p", {}, `${lines.join("; ")}.`), notes.length > 0 && h("ul.notes", {}, notes.map((note) => h("li", {}, note))));

@@ -82,7 +82,7 @@ class Write extends View {
     } catch (error) { tell(this.trouble, error); }
     this.job = "";
     this.go.disabled = false;
-    this.state.replaceChildren(this.told, button("Copy", "copy", () => this.copy()), ...(made ? [download("Download", `${made.file}?download=true`, { name: made.name })] : []));
+    this.state.replaceChildren(this.told, button("Copy", "copy", () => this.copy()), ...(made ? [download("Manifest", `/api/v1/results/${made.id}/manifest`, { name: `${made.name}.c2pa` }), download("Download", `${made.file}?download=true`, { name: made.name })] : []));
   }
 
   add({ text, bits }) {

@@ -16,6 +16,7 @@ from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import ClientDisconnect
 
 import volute
 from volute.errors import VoluteError
@@ -94,6 +95,7 @@ def create(settings: Settings) -> FastAPI:
     app.exception_handler(VoluteError)(_volute)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(HTTPException)(_http)
+    app.exception_handler(ClientDisconnect)(_gone)
     app.exception_handler(Exception)(_volute)
     app.add_middleware(Safety, settings=settings, metrics=studio.metrics)
     if settings.page:
@@ -131,6 +133,10 @@ async def _volute(request: Request, error: Exception) -> JSONResponse:
     plain = request.app.state.studio.space.plain
     words = {"detail": plain(told.detail), "hint": plain(told.hint)}
     return _answer(told.model_copy(update=words))
+
+
+async def _gone(request: Request, error: Exception) -> JSONResponse:
+    return _answer(problem(400, "the client went away"))
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:

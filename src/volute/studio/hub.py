@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from volute.studio.models import Event
 
-KEPT_JOBS, KEPT_EVENTS = 64, 20_000
+KEPT_JOBS, KEPT_EVENTS = 32, 2000
 """Jobs whose events can be read again, and how many of each."""
 ROOM = 2000
 """Events that wait for one who reads slowly; then those are lost, and that is told."""

@@ -9,12 +9,13 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Literal
 
 from volute import events
 from volute.errors import VoluteError
 from volute.studio.hub import Hub
-from volute.studio.models import Event, Job, Kind, Note, Piece, Progress, Result
+from volute.studio.models import Event, Job, Kind, Note, Piece, Pieces, Progress, Result
 from volute.studio.problems import FullError, NotFoundError, problem_of
 from volute.studio.workspace import Workspace
 
@@ -81,15 +82,15 @@ class Task:
 
     def result(self, result: Result) -> None:
         """Add something that was made."""
-        self.owner.results(result)
+        self.owner.keep(result)
         job = self.owner.get(self.id)
         self.owner.change(self.id, keep=False, results=(*job.results, result.id))
         self.owner.tell("result", self.id, result)
 
-    def text(self, piece: Piece) -> None:
+    def text(self, pieces: list[Piece]) -> None:
         """Show some characters that were written."""
         self.check()
-        self.owner.tell("text", self.id, piece)
+        self.owner.tell("text", self.id, Pieces(pieces=tuple(pieces)))
 
     def answer(self, values: dict[str, Any]) -> None:
         """Say what was found."""
@@ -109,7 +110,7 @@ class Jobs:
         self._closing = False
         self.finished: dict[str, int] = {}
         """How many ended in which state."""
-        for job in workspace.jobs.all():
+        for job in list(workspace.jobs.newest()):
             if job.state in ("waiting", "running"):
                 self.change(job.id, state="interrupted", ended=now())
         self._threads = [
@@ -159,9 +160,15 @@ class Jobs:
             raise NotFoundError(f"there is no job {ident}")
         return job
 
-    def all(self) -> list[Job]:
-        """Return all jobs, the newest first."""
-        return self._space.jobs.all()[::-1]
+    def newest(self, limit: int) -> list[Job]:
+        """Return the newest jobs."""
+        return list(islice(self._space.jobs.newest(), limit))
+
+    def training(self, run: str) -> str:
+        """Return the ID of the job that trains a run, or nothing."""
+        with self._changed:
+            names = [task.id for task in self._tasks.values() if task.lane == "train"]
+        return next((name for name in names if self.get(name).request.get("run") == run), "")
 
     def cancel(self, ident: str) -> Job:
         """End a job, or take it out of the queue.
@@ -221,7 +228,7 @@ class Jobs:
             self._space.jobs.hold(job.model_copy(update={"notes": (*job.notes, note)}))
         return job
 
-    def results(self, result: Result) -> None:
+    def keep(self, result: Result) -> None:
         """Put something that was made into the ledger."""
         self._space.results.add(result)
 

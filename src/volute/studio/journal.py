@@ -4,69 +4,78 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
+from volute.config import Config
 from volute.paths import explained, write_text
 
+GONE = ',"gone":true}'
+"""Ends the line of a record that was removed."""
 
-class Record(Protocol):
-    """A pydantic model with an ID."""
 
-    @property
-    def id(self) -> str:
-        """What tells it from others."""
-        ...
+class Record(Config):
+    """Base of what a journal keeps."""
 
-    def model_dump_json(self) -> str:
-        """Return it as one line."""
-        ...
+    id: str
 
 
 R = TypeVar("R", bound=Record)
 
 
 class Journal(Generic[R]):
-    """A file of records.
+    """A file of records, held in memory as their lines; for several threads.
 
     Args:
         path: the file; made when it is first written to.
         model: the class of the records.
-        most: of them that are kept when the file is opened.
+        most: of them that are kept: the oldest go.
     """
 
     def __init__(self, path: Path, model: type[R], most: int) -> None:
-        self._path, self._model, self._lock = path, model, threading.Lock()
+        self._path, self._model, self._most = path, model, most
+        self._lock = threading.Lock()
         self._torn = False
-        self._records = dict(list(self._read().items())[-most:])
+        self._held: dict[str, R] = {}
+        self._lines = self._read()
 
-    def all(self) -> list[R]:
-        """Return all records, the oldest first."""
+    def newest(self) -> Iterator[R]:
+        """Yield all records, the newest first."""
         with self._lock:
-            return list(self._records.values())
+            names = list(self._lines)[::-1]
+        for name in names:
+            record = self.get(name)
+            if record is not None:
+                yield record
 
     def get(self, ident: str) -> R | None:
         """Return a record by its ID."""
         with self._lock:
-            return self._records.get(ident)
+            held, line = self._held.get(ident), self._lines.get(ident, "")
+        return held or (self._model.model_validate_json(line) if line else None)
 
     def hold(self, record: R) -> None:
-        """Take a record that need not outlive the process: it will be added in the end."""
+        """Take what became of a record in memory alone, until it is added."""
         with self._lock:
-            self._records[record.id] = record
+            self._held[record.id] = record
+            self._lines.setdefault(record.id, "")
 
     def add(self, record: R) -> None:
         """Take a record, or what became of it.
 
         Raises:
-            VoluteError: if it cannot be written; it is held all the same.
+            VoluteError: if it cannot be written; it counts all the same.
         """
+        line = record.model_dump_json()
         with self._lock:
-            self._records[record.id] = record
-            self._append(record.model_dump_json())
+            self._held.pop(record.id, None)
+            self._lines[record.id] = line
+            while len(self._lines) > self._most:
+                del self._lines[next(iter(self._lines))]
+            self._append(line)
 
     def remove(self, ident: str) -> None:
         """Forget a record.
@@ -75,39 +84,45 @@ class Journal(Generic[R]):
             VoluteError: if that cannot be written.
         """
         with self._lock:
-            if self._records.pop(ident, None) is not None:
-                self._append(f'{{"id":"{ident}","gone":true}}')
+            self._held.pop(ident, None)
+            if self._lines.pop(ident, None) is not None:
+                self._append(f'{{"id":"{ident}"{GONE}')
 
     def compact(self) -> None:
-        """Write the file anew with what counts."""
-        with self._lock:
-            self._write(self._records.values())
+        """Write the file anew with what counts.
 
-    def _write(self, records: Iterable[R]) -> None:
-        write_text(self._path, "".join(f"{one.model_dump_json()}\n" for one in records))
+        Raises:
+            VoluteError: if it cannot be written; it is as it was then.
+        """
+        with self._lock:
+            for ident, record in self._held.items():
+                self._lines[ident] = record.model_dump_json()
+            write_text(self._path, "".join(f"{line}\n" for line in self._lines.values() if line))
 
     def _append(self, line: str) -> None:
-        data = f"{line}\n".encode("utf-8", "replace")
+        data = (f"\n{line}\n" if self._torn else f"{line}\n").encode("utf-8", "replace")
+        self._torn = True
         with explained(self._path):
             handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            with os.fdopen(handle, "ab", buffering=0) as stream:
-                whole = b"\n" + data if self._torn else data
-                self._torn = True
-                if stream.write(whole) == len(whole):
-                    self._torn = False
+            try:
+                self._torn = os.write(handle, data) != len(data)
+            finally:
+                os.close(handle)
 
-    def _read(self) -> dict[str, R]:
-        found: dict[str, R] = {}
+    def _read(self) -> dict[str, str]:
+        found: dict[str, str] = {}
         if not self._path.exists():
             return found
         with explained(self._path):
             lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines()
         for line in lines:
+            if line.endswith(GONE):
+                found.pop(line[7:23], None)
+                continue
             try:
-                one = self._model.model_validate_json(line)  # type: ignore[attr-defined]
-                found.pop(one.id, None)
-                found[one.id] = one
+                ident = self._model.model_validate_json(line).id
             except ValidationError:
-                if line.endswith(',"gone":true}'):
-                    found.pop(line[7:23], None)
-        return found
+                continue
+            found.pop(ident, None)
+            found[ident] = line
+        return dict(list(found.items())[-self._most :])

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 import volute
 from volute.events import Emit, silent
+from volute.media.photo import PictureError, picture_size
 from volute.provenance.manifest import Origin, signed_file
 from volute.studio.jobs import now
 from volute.studio.models import Result, Role
@@ -52,12 +53,12 @@ def keep(
     deed: str,
     role: Role = "picture",
     job: str = "",
-    size: tuple[int, int] = (0, 0),
     about: dict[str, Any] | None = None,
     previewed: bool = True,
 ) -> Result:
     """Return the record of a file that is whole; the caller puts it into the ledger."""
     asked = request.model_dump(mode="json")
+    width, height = size_of(path)
     return Result(
         id=ident,
         job=job,
@@ -66,8 +67,8 @@ def keep(
         name=path.name,
         bytes=path.stat().st_size,
         media_type=media_type(path),
-        width=size[0],
-        height=size[1],
+        width=width,
+        height=height,
         created=now(),
         model=asked["model"],
         request=asked,
@@ -76,6 +77,16 @@ def keep(
         file=f"/api/v1/results/{ident}/file",
         preview=f"/api/v1/results/{ident}/preview" if previewed else "",
     )
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Return width and height of a picture that a browser shows, in pixels; else 0, 0."""
+    if path.suffix.lower() not in (*SHOWN, ".tif", ".tiff"):
+        return 0, 0
+    try:
+        return picture_size(path)
+    except PictureError:
+        return 0, 0
 
 
 def save_picture(

@@ -20,16 +20,20 @@ class Metrics:
         self._lock = threading.Lock()
         self._requests: Counter[tuple[str, str, int]] = Counter()
         self._buckets: Counter[tuple[str, int]] = Counter()
-        self._seconds: Counter[str] = Counter()
-        self.frames = self.dropped = 0
-        """Of cameras."""
+        self._seconds: dict[str, float] = {}
+        self._frames = 0
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request that was answered."""
         with self._lock:
             self._requests[method, route, status] += 1
             self._buckets[route, bisect_left(BOUNDS, seconds)] += 1
-            self._seconds[route] += seconds  # type: ignore[assignment]
+            self._seconds[route] = self._seconds.get(route, 0.0) + seconds
+
+    def frame(self) -> None:
+        """Count a frame of a camera that was painted."""
+        with self._lock:
+            self._frames += 1
 
     def text(self, gauges: dict[str, float], finished: dict[str, int]) -> str:
         """Return all of it, with what there is at present by name."""
@@ -54,8 +58,7 @@ class Metrics:
         for state, count in sorted(finished.items()):
             yield f'volute_jobs_total{{state="{state}"}} {count}'
         yield "# TYPE volute_frames_total counter"
-        yield f'volute_frames_total{{kind="shown"}} {self.frames}'
-        yield f'volute_frames_total{{kind="dropped"}} {self.dropped}'
+        yield f"volute_frames_total {self._frames}"
         for name, value in {**gauges, "resident_bytes": resident()}.items():
             yield f"# TYPE volute_{name} gauge"
             yield f"volute_{name} {value:g}"

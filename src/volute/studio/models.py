@@ -8,6 +8,7 @@ from pydantic import Field
 
 from volute.config import Config
 from volute.engine.artefact import ArtefactConfig
+from volute.studio.journal import Record
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Unit = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -233,6 +234,12 @@ class Piece(Config):
     """Sum over their bytes."""
 
 
+class Pieces(Config):
+    """What was written since the last time."""
+
+    pieces: tuple[Piece, ...]
+
+
 class Scored(Config):
     """How well a model predicts a text."""
 
@@ -252,10 +259,9 @@ class FileInfo(Config):
     """Where a picture of it is; empty: there is none."""
 
 
-class Result(Config):
+class Result(Record):
     """What a job made, signed, in the workspace."""
 
-    id: str
     job: str
     deed: str
     """What was done, such as `sample`."""
@@ -307,10 +313,9 @@ class Note(Config):
     text: str
 
 
-class Job(Config):
+class Job(Record):
     """A piece of work."""
 
-    id: str
     kind: Kind
     state: State
     request: dict[str, Any]
@@ -335,8 +340,8 @@ class Event(Config):
     type: Literal["job", "progress", "note", "result", "text", "sample", "lagged"]
     job: str
     data: dict[str, Any]
-    """`job`: a Job; `progress`, `note`, `result`: one of these; `text`: a Piece; `sample`: shown,
-    url; `lagged`: nothing, some events were lost, ask for the jobs anew."""
+    """`job`: a Job; `progress`, `note`, `result`: one of these; `text`: Pieces; `sample`: a
+    Sample; `lagged`: nothing, some events were lost, ask for the jobs anew."""
 
 
 class DatasetInfo(Config):
@@ -498,3 +503,20 @@ class LiveStart(Config):
     fps: float = Field(30.0, gt=0, le=60)
     quality: int = Field(80, ge=30, le=95)
     """Of the JPEGs."""
+
+
+class LiveFrame(Config):
+    """What is told with each frame that was painted."""
+
+    index: int
+    """Which frame of the camera's it is, from 0."""
+    dropped: int
+    """How many were never painted so far."""
+    latency_ms: float
+    """From when the server had it to when it was sent."""
+    fps: float
+    """Painted a second."""
+    side: int
+    """Longer side in pixels at which it was painted."""
+    width: int
+    height: int

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from volute.errors import UsageError
-from volute.handles.directions import directions
+from volute.handles.directions import Directions, directions
 from volute.handles.latents import walk
 from volute.handles.sampling import Sampler
 from volute.studio.models import Point
+
+_KNOWN: WeakKeyDictionary[Sampler, Directions] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,10 +37,18 @@ def place(handle: Sampler, point: Point) -> Place:
     return Place(_moved(handle, latent, point.sliders), label)
 
 
+def known(handle: Sampler) -> Directions:
+    """Return the principal directions of a model, found once."""
+    found = _KNOWN.get(handle)
+    if found is None:
+        found = _KNOWN[handle] = directions(handle)
+    return found
+
+
 def _moved(handle: Sampler, latent: np.ndarray, sliders: tuple[float, ...]) -> np.ndarray:
     if not any(sliders):
         return latent
-    vectors = directions(handle).vectors
+    vectors = known(handle).vectors
     if len(sliders) > len(vectors):
         what = f"{len(sliders)} sliders are given, but {handle.info.name} has {len(vectors)}"
         raise UsageError(what, "Ask for its directions.")

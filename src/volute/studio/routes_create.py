@@ -13,6 +13,7 @@ from PIL import Image
 from volute.handles.latents import walk
 from volute.handles.pictures import enlarged, grid
 from volute.handles.sampling import Sampler
+from volute.studio.bodies import FRESH, PICTURE
 from volute.studio.context import Client, Here, Studio
 from volute.studio.jobs import Task
 from volute.studio.made import keep, save_animation, save_picture
@@ -28,7 +29,6 @@ from volute.studio.models import (
 from volute.studio.places import Place, between, place
 
 router = APIRouter(tags=["create"])
-PICTURE: Any = {200: {"content": {"image/png": {}}, "description": "A picture"}}
 KEEP, WALK = "/api/v1/keep", "/api/v1/interpolate"
 
 
@@ -78,7 +78,7 @@ async def redraw(asked: RedrawRequest, studio: Here) -> Response:
     image = (await studio.batcher.decode(handle, there.latent[None], there.label))[0]
     held = io.BytesIO()
     image.save(held, "PNG", compress_level=1)
-    return Response(held.getvalue(), media_type="image/png", headers={"cache-control": "no-store"})
+    return Response(held.getvalue(), media_type="image/png", headers=FRESH)
 
 
 @router.post("/keep", status_code=201)
@@ -89,7 +89,7 @@ def kept(asked: RedrawRequest, studio: Here) -> Result:
     classes = None if there.label is None else there.label.tolist()
     image = handle.decode(there.latent[None], classes=classes)[0]
     result = _kept(studio, handle, image, asked, {"index": asked.point.index}, "")
-    studio.space.results.add(result)
+    studio.jobs.keep(result)
     return result
 
 
@@ -105,7 +105,6 @@ def interpolate(asked: InterpolateRequest, studio: Here, client: Client) -> Job:
         how = {"n": len(places), "steps": asked.steps}
         origin = handle.origin("interpolate", how, seed=asked.points[0].seed)
         save_animation([enlarged(frame) for frame in frames], path, origin, task.emit)
-        size = enlarged(frames[0]).size
         about = {"frames": len(frames)}
         task.result(
             keep(
@@ -116,7 +115,6 @@ def interpolate(asked: InterpolateRequest, studio: Here, client: Client) -> Job:
                 deed="interpolate",
                 role="animation",
                 job=task.id,
-                size=size,
                 about=about,
             )
         )
@@ -162,7 +160,7 @@ def _kept(
     deed = "sample" if asked.toward is None else "interpolate"
     origin = handle.origin(deed, told, seed=point.seed)
     save_picture(image, path, {"model": handle.info.name, "seed": point.seed, **told}, origin)
-    return keep(ident, path, asked, route=KEEP, deed=deed, job=job, size=image.size, about=about)
+    return keep(ident, path, asked, route=KEEP, deed=deed, job=job, about=about)
 
 
 def _signed(

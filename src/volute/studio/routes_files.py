@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
 
+from volute.studio.bodies import LASTING, OCTETS, PICTURE, RAW
 from volute.studio.context import Here
 from volute.studio.made import media_type
 from volute.studio.models import FileInfo, Ident
@@ -14,9 +15,6 @@ from volute.studio.preview import preview
 
 router = APIRouter(prefix="/files", tags=["files"])
 Side = Annotated[int, Query(ge=16, le=4096, description="Most pixels a side.")]
-RAW = {"requestBody": {"content": {"application/octet-stream": {}}, "required": True}}
-PICTURE = {200: {"content": {"image/png": {}}, "description": "A picture"}}
-OCTETS = {200: {"content": {"application/octet-stream": {}}, "description": "The file"}}
 
 
 @router.post("", status_code=201, openapi_extra=RAW)
@@ -38,13 +36,14 @@ def files(studio: Here) -> list[FileInfo]:
 def file(ident: Ident, studio: Here) -> FileResponse:
     """Return an upload as it was."""
     path = studio.space.upload(ident)
-    return FileResponse(path, media_type=media_type(path), filename=path.name)
+    return FileResponse(path, media_type=media_type(path), filename=path.name, headers=LASTING)
 
 
 @router.get("/{ident}/preview", response_class=Response, responses=PICTURE)
-def shown(ident: Ident, studio: Here, side: Side = 1024) -> Response:
+def picture(ident: Ident, studio: Here, side: Side = 1024) -> Response:
     """Return an upload, or a result, as a PNG that a browser shows; of a volume the middle."""
-    return Response(preview(studio.space.upload(ident), side), media_type="image/png")
+    shown = preview(studio.space.upload(ident), side)
+    return Response(shown, media_type="image/png", headers=LASTING)
 
 
 @router.delete("/{ident}", status_code=204)

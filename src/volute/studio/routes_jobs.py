@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
+from volute.studio.bodies import EVENTS, FRESH
 from volute.studio.context import Here, Studio
 from volute.studio.hub import Numbered
 from volute.studio.models import Ident, Job
@@ -22,7 +23,7 @@ QUIET_S = 15.0
 @router.get("")
 def jobs(studio: Here, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[Job]:
     """List jobs, the newest first."""
-    return studio.jobs.all()[:limit]
+    return studio.jobs.newest(limit)
 
 
 @router.get("/{ident}")
@@ -37,14 +38,16 @@ def cancel(ident: Ident, studio: Here) -> Job:
     return studio.jobs.cancel(ident)
 
 
-@router.get("/{ident}/events", response_class=StreamingResponse)
+@router.get("/{ident}/events", response_class=StreamingResponse, responses=EVENTS)
 async def follow(
     ident: Ident, studio: Here, last_event_id: Annotated[str, Header(max_length=20)] = ""
 ) -> StreamingResponse:
     """Tell all that happens to a job as server-sent events, from its beginning to `end`."""
     studio.jobs.get(ident)
     after = int(last_event_id) if last_event_id.isdecimal() else 0
-    return StreamingResponse(_lines(studio, ident, after), media_type="text/event-stream")
+    return StreamingResponse(
+        _lines(studio, ident, after), media_type="text/event-stream", headers=FRESH
+    )
 
 
 async def _lines(studio: Studio, ident: str, after: int) -> AsyncIterator[str]:

@@ -11,16 +11,15 @@ from pydantic import Field
 
 from volute.config import Config
 from volute.errors import UsageError
-from volute.handles.directions import directions
+from volute.studio.bodies import PICTURE, ZIP
 from volute.studio.context import Here
 from volute.studio.models import Directions, Ident, ModelCard, ModelInfo
+from volute.studio.places import known
 from volute.studio.problems import NotFoundError
 
 router = APIRouter(prefix="/models", tags=["models"])
 Name = Annotated[str, Path(min_length=1, max_length=200)]
 REACH = 3.0
-ZIP = {200: {"content": {"application/zip": {}}, "description": "The folder of the model"}}
-PICTURE = {200: {"content": {"image/png": {}}, "description": "A picture"}}
 
 
 class ImportRequest(Config):
@@ -74,7 +73,7 @@ def export(name: Name, studio: Here) -> Response:
 @router.get("/{name}/directions")
 def sliders(name: Name, studio: Here) -> Directions:
     """Tell the principal directions of a model: measured the first time, which takes seconds."""
-    found = directions(studio.shelf.sampler(name))
+    found = known(studio.shelf.sampler(name))
     shares = tuple(round(float(share), 4) for share in found.shares)
     return Directions(model=name, count=len(shares), shares=shares, reach=REACH)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import dropwhile, islice
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -9,6 +10,7 @@ from fastapi.responses import FileResponse
 
 from volute.errors import DataError
 from volute.provenance import carriers
+from volute.studio.bodies import LASTING, OCTETS, PICTURE
 from volute.studio.context import Here
 from volute.studio.made import SHOWN, media_type
 from volute.studio.models import Again, Ident, Result, Results, Verdict, VerifyRequest
@@ -17,8 +19,6 @@ from volute.studio.problems import NotFoundError
 from volute.studio.verdicts import again_of, verdict_of
 
 router = APIRouter(tags=["results"])
-PICTURE = {200: {"content": {"image/png": {}}, "description": "A picture"}}
-OCTETS = {200: {"content": {"application/octet-stream": {}}, "description": "The file"}}
 
 
 @router.get("/results")
@@ -30,13 +30,11 @@ def results(
     deed: Annotated[str, Query(max_length=20)] = "",
 ) -> Results:
     """List what was made, the newest first."""
-    found = studio.space.results.all()[::-1]
+    found = studio.space.results.newest()
     if before:
-        place = next((n for n, one in enumerate(found) if one.id == before), len(found))
-        found = found[place + 1 :]
-    chosen = [
-        one for one in found if (not job or one.job == job) and (not deed or one.deed == deed)
-    ]
+        found = islice(dropwhile(lambda one: one.id != before, found), 1, None)
+    wanted = (one for one in found if job in ("", one.job) and deed in ("", one.deed))
+    chosen = list(islice(wanted, limit + 1))
     rest = chosen[limit - 1].id if len(chosen) > limit else ""
     return Results(results=tuple(chosen[:limit]), next=rest)
 
@@ -57,7 +55,9 @@ def file(ident: Ident, studio: Here, download: bool = False) -> FileResponse:
     path = studio.space.result(found)
     kind = media_type(path)
     shown = "attachment" if download or kind == "application/octet-stream" else "inline"
-    return FileResponse(path, media_type=kind, filename=found.name, content_disposition_type=shown)
+    return FileResponse(
+        path, 200, LASTING, kind, filename=found.name, content_disposition_type=shown
+    )
 
 
 @router.get("/results/{ident}/manifest", response_class=Response, responses=OCTETS)
@@ -78,8 +78,8 @@ def shown(
     """Return a PNG that a browser shows; of a volume the middle."""
     path = studio.space.result(result(ident, studio))
     if path.suffix in SHOWN and path.stat().st_size < 1 << 16:
-        return FileResponse(path, media_type=media_type(path))
-    return Response(preview(path, side), media_type="image/png")
+        return FileResponse(path, media_type=media_type(path), headers=LASTING)
+    return Response(preview(path, side), media_type="image/png", headers=LASTING)
 
 
 @router.get("/results/{ident}/again")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 from pathlib import Path as File
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from PIL import Image
 
 from volute.handles import Style, Stylizer
 from volute.handles.styles import style_pixels
 from volute.media import families
+from volute.studio.bodies import PICTURE, RAW
 from volute.studio.context import Client, Here, Studio
 from volute.studio.jobs import Task
 from volute.studio.made import keep
@@ -20,8 +22,6 @@ from volute.studio.problems import NotFoundError
 from volute.studio.workspace import safe_name
 
 router = APIRouter(tags=["style"])
-RAW = {"requestBody": {"content": {"application/octet-stream": {}}, "required": True}}
-PICTURE: Any = {200: {"content": {"image/png": {}}, "description": "A picture"}}
 MODEL = Annotated[str, Query(min_length=1, max_length=200)]
 NAME = Annotated[str, Path(min_length=1, max_length=200)]
 CELL = 128
@@ -43,8 +43,13 @@ async def bring(
 ) -> StyleInfo:
     """Add a picture to one's own styles: its bytes are the body."""
     info = await studio.space.take(name, request.stream())
+    return await run_in_threadpool(_added, studio, info.id)
+
+
+def _added(studio: Studio, ident: str) -> StyleInfo:
+    """Make a style of an upload, under a name that is free."""
     try:
-        file = studio.space.upload(info.id)
+        file = studio.space.upload(ident)
         style_pixels(file)
         own = _own(studio)
         stem = safe_name(file.stem).translate({ord(","): "-", ord(":"): "-"})
@@ -53,7 +58,7 @@ async def bring(
             free, number = f"{stem}-{number}", number + 1
         file.replace(studio.space.root / "styles" / f"{free}{file.suffix}")
     finally:
-        studio.space.drop(info.id)
+        studio.space.drop(ident)
     return _info(free, True, "painter")
 
 
@@ -77,6 +82,7 @@ def thumbnail(name: NAME, studio: Here, model: MODEL = "painter") -> Response:
 def drop(name: NAME, studio: Here) -> None:
     """Delete one of one's own styles."""
     _own_file(studio, name).unlink(missing_ok=True)
+    studio.space.freed()
 
 
 @router.post("/stylize", status_code=202)

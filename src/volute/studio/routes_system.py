@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from importlib.util import find_spec
 
 from fastapi import APIRouter, Response, WebSocket, WebSocketDisconnect
@@ -49,17 +50,29 @@ async def events(socket: WebSocket, studio: Here) -> None:
     """Tell all that happens to jobs, from now on: one `Event` as JSON a message."""
     await socket.accept()
     with studio.hub.follow() as (_, line):
+        gone = asyncio.ensure_future(_until_gone(socket))
         try:
-            while True:
-                told = await line.get()
-                await socket.send_text(told.event.model_dump_json())
+            while not gone.done():
+                coming = asyncio.ensure_future(line.get())
+                await asyncio.wait({gone, coming}, return_when=asyncio.FIRST_COMPLETED)
+                if not coming.done():
+                    coming.cancel()
+                    return
+                await socket.send_text(coming.result().event.model_dump_json())
         except (WebSocketDisconnect, RuntimeError):
             return
+        finally:
+            gone.cancel()
+
+
+async def _until_gone(socket: WebSocket) -> None:
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        pass
 
 
 def metrics(studio: Here) -> Response:
     """Return the counts of the server, for Prometheus."""
-    gauges = {
+    gauges: dict[str, float] = {
         "jobs_waiting": studio.jobs.waiting(),
         "jobs_running": studio.jobs.running(),
         "cameras": studio.cameras,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -16,6 +17,7 @@ from PIL import Image
 
 from volute.errors import UsageError
 from volute.paths import atomic_file, new_output, run_name
+from volute.studio.bodies import LASTING, PICTURE, RAW, SAMPLE
 from volute.studio.context import Client, Here, Studio
 from volute.studio.jobs import Task
 from volute.studio.models import (
@@ -33,15 +35,14 @@ from volute.studio.trainings import run_child, run_detail, run_folder, run_info
 from volute.studio.workspace import FOLDERS, safe_name
 
 router = APIRouter(tags=["train"])
-RAW = {"requestBody": {"content": {"application/octet-stream": {}}, "required": True}}
-PICTURE: Any = {200: {"content": {"image/png": {}}, "description": "A picture"}}
-SAMPLE: Any = {200: {"content": {"image/png": {}, "text/plain": {}}, "description": "A sample"}}
 Run = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[\w-]+$")]
 Set = Annotated[str, Path(min_length=1, max_length=80)]
 ENDINGS = (".zip", ".tar", ".gz", ".tgz", ".npz", ".csv", ".jsonl", ".txt")
 CELL, CELLS = 96, 48
 """Side in pixels of a picture on the contact sheet, and how many there are."""
 LISTED = 500
+PATHS = ("content", "texts", "styles", "spatial_teacher", "global_teacher")
+"""Settings that name a file or a folder."""
 
 
 @router.get("/datasets")
@@ -80,6 +81,7 @@ async def add(
 def drop(name: Set, studio: Here) -> None:
     """Delete a data set that was uploaded."""
     shutil.rmtree(_own(studio, name))
+    studio.space.freed()
 
 
 @router.post("/datasets/check", status_code=202)
@@ -135,9 +137,7 @@ def train(asked: TrainRequest, studio: Here, client: Client) -> Job:
     arguments += ["--size", str(asked.size)] if asked.size else []
     settings: dict[str, Any] = {"name": asked.name} if asked.name else {}
     for key, value in (settings | asked.settings).items():
-        if not re.fullmatch(r"[a-z_][a-z0-9_.]*", key):
-            raise UsageError(f"{key!r} is no setting", "Known ones: docs/training.md")
-        arguments += ["-s", f"{key}={str(value).lower() if isinstance(value, bool) else value}"]
+        arguments += ["-s", _setting(studio, key, value)]
     return _start(studio, client, run, arguments, asked.model_dump(mode="json"))
 
 
@@ -164,7 +164,7 @@ def sample(
     if not path.is_file():
         raise NotFoundError(f"{ident} has no sample {name}")
     kind = "image/png" if path.suffix == ".png" else "text/plain; charset=utf-8"
-    return FileResponse(path, media_type=kind)
+    return FileResponse(path, media_type=kind, headers=LASTING)
 
 
 @router.post("/runs/{ident}/stop")
@@ -208,6 +208,15 @@ def remove(ident: Run, studio: Here) -> None:
     shutil.rmtree(folder)
 
 
+def _setting(studio: Studio, key: str, value: str | int | float | bool) -> str:
+    """Return a setting as the command line takes it; a path stays in the workspace."""
+    if not re.fullmatch(r"[a-z][a-z0-9_.]*", key):
+        raise UsageError(f"{key!r} is no setting", "Known ones: docs/training.md")
+    if key in PATHS and value != "scenes":
+        value = str(studio.space.inside(str(value)))
+    return f"{key}={json.dumps(value)}"
+
+
 def _start(
     studio: Studio, client: str, run: File, arguments: list[str], request: dict[str, Any]
 ) -> Job:
@@ -222,10 +231,7 @@ def _start(
 
 def _job_of(studio: Studio, run: str) -> str:
     """Return the job that trains a run, or nothing."""
-    for job in studio.jobs.all():
-        if job.kind == "train" and job.request.get("run") == run:
-            return job.id if job.state in ("waiting", "running") else ""
-    return ""
+    return studio.jobs.training(run)
 
 
 def _own(studio: Studio, name: str) -> File:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from fastapi import APIRouter
 
 from volute.handles import LanguageModel
@@ -14,6 +16,8 @@ from volute.studio.made import keep
 from volute.studio.models import Job, Piece, Scored, ScoreRequest, WriteRequest
 
 router = APIRouter(tags=["write"])
+SHOW_S = 0.04
+"""Seconds from one event with new characters to the next."""
 
 
 @router.post("/write", status_code=202)
@@ -29,10 +33,17 @@ def write(asked: WriteRequest, studio: Here, client: Client) -> Job:
 
     def work(task: Task) -> None:
         draft = handle.begin(asked.prompt, asked.label)
-        text, bits = asked.prompt, 0.0
+        made, due = [], 0.0
+        fresh: list[Piece] = []
         for piece in draft.spell(tokens=asked.tokens, **how):
-            text, bits = text + piece.text, bits + piece.bits
-            task.text(Piece(text=piece.text, bits=round(piece.bits, 3)))
+            made.append(piece)
+            fresh.append(Piece(text=piece.text, bits=round(piece.bits, 3)))
+            if time.monotonic() >= due:
+                task.text(fresh)
+                fresh, due = [], time.monotonic() + SHOW_S
+        task.text(fresh)
+        text = asked.prompt + "".join(piece.text for piece in made)
+        bits = sum(piece.bits for piece in made)
         ident, path = studio.space.new_result(asked.model, ".txt")
         told = {key: how[key] for key in ("temperature", "top_p", "min_p")}
         told |= {"tokens": asked.tokens, "class": asked.label or None}

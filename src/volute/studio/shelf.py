@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import threading
 import zipfile
@@ -56,11 +57,13 @@ class Shelf:
         Raises:
             NotFoundError: naming the nearest.
         """
-        places = self.places()
-        if name not in places:
-            hint = nearest(name, places) or "Ask for the list: GET /api/v1/models"
-            raise NotFoundError(f"there is no model {name}", hint)
-        return places[name][1]
+        plain = re.fullmatch(r"[\w][\w.-]*", name)
+        root = self._root
+        for path in (zoo.HERE / name, root / "models" / name, root / "runs" / name / "model"):
+            if plain and (path / "config.json").is_file():
+                return path
+        hint = nearest(name, self.places()) or "Ask for the list: GET /api/v1/models"
+        raise NotFoundError(f"there is no model {name}", hint)
 
     def load(self, name: str, kind: type[H], what: str) -> H:
         """Return the handle of a model.

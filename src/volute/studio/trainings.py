@@ -41,12 +41,12 @@ def run_child(task: Task, arguments: list[str], folder: Path, run: Path | None) 
         VoluteError: as the child says, if it failed.
     """
     told: deque[str] = deque(maxlen=TOLD)
-    command = [sys.executable, "-m", "volute", *arguments]
+    command = [sys.executable, "-m", "volute.cli.child", *arguments]
     child = subprocess.Popen(
         command,
         cwd=folder,
         env={**os.environ, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"},
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

@@ -9,7 +9,14 @@ from typing import Any
 
 from volute.provenance import text_mark, verdict, verify
 from volute.provenance.history import Step
-from volute.studio.models import Again, Finding, ManifestStep, Verdict
+from volute.studio.models import (
+    Again,
+    Finding,
+    ManifestStep,
+    Point,
+    RedrawRequest,
+    Verdict,
+)
 
 TEXT_CERTAIN = 1e-5
 """p-value up to which the mark of a text counts as found."""
@@ -30,24 +37,31 @@ def verdict_of(path: Path) -> Verdict:
         manifest=Finding(state=manifest.state, words=words, values={"place": manifest.place}),
         watermark=_mark(found.watermark),
         detector=_detector(found.detector),
-        history=None if manifest.history is None else _step(manifest.history),
-        known=known and {"by": known.by, **known.record.model_dump()},
+        history=None if manifest.history is None else _tree(manifest.history),
+        known=None if known is None else {"by": known.by, **known.record.model_dump()},
     )
 
 
 def again_of(path: Path, models: Container[str]) -> Again | None:
     """Return how a sample is made again, if its manifest says so and the model is here."""
     history = verify(path).manifest.history
-    made = dict(history.generation or {}) if history is not None else {}
-    if history is None or history.deed not in ("sample", "interpolate") or "index" not in made:
+    if history is None or history.generation is None or "index" not in history.generation:
         return None
-    if made.get("model") not in models:
+    made = dict(history.generation)
+    try:
+        point = Point(
+            seed=int(made.get("seed") or 0),
+            index=int(made["index"] or 0),
+            truncation=float(made.get("truncation") or 1),
+            label=str(made.get("class") or ""),
+            sliders=tuple(float(one) for one in str(made.get("sliders") or "").split()),
+        )
+        request = RedrawRequest(model=str(made.get("model")), point=point)
+    except ValueError:  # a stranger's manifest says anything
         return None
-    point: dict[str, Any] = {"seed": int(made.get("seed") or 0), "index": made["index"]}
-    point |= {"truncation": made.get("truncation", 1.0), "label": made.get("class") or ""}
-    sliders = str(made.get("sliders") or "").split()
-    point["sliders"] = [float(one) for one in sliders]
-    return Again(route="/api/v1/keep", request={"model": made["model"], "point": point})
+    if request.model not in models:
+        return None
+    return Again(route="/api/v1/keep", request=request.model_dump(mode="json"))
 
 
 def _mark(mark: Any) -> Finding:
@@ -66,14 +80,12 @@ def _mark(mark: Any) -> Finding:
     return Finding(state="found", words=f"p = {mark.p_value:.1g}: {what}", values=values)
 
 
-def _detector(found: Any) -> Finding:
-    if found is None:
+def _detector(traces: Any) -> Finding:
+    if traces is None:
         return Finding(state="not-looked", words="not looked for")
-    return Finding(state="found", words=str(found))
+    values = {"limits": traces.limits}
+    return Finding(state=traces.answer, words=traces.basis, values=values)
 
 
-def _step(step: Step) -> ManifestStep:
-    told = dataclasses.asdict(dataclasses.replace(step, inputs=()))
-    generation = None if step.generation is None else dict(step.generation)
-    inputs = tuple(_step(one) for one in step.inputs)
-    return ManifestStep(**told | {"generation": generation, "inputs": inputs})
+def _tree(step: Step) -> ManifestStep:
+    return ManifestStep.model_validate(dataclasses.asdict(step))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
 import secrets
 import shutil
-import threading
 import unicodedata
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
@@ -24,6 +24,8 @@ from volute.studio.settings import Limits
 JOBS, RESULTS = 1000, 20_000
 """Records that are kept."""
 FOLDERS = ("uploads", "results", "data", "runs", "models", "styles")
+UPLOADED = ("uploads", "data", "styles")
+"""Whose bytes together have a limit."""
 
 
 class Workspace:
@@ -46,7 +48,8 @@ class Workspace:
         self.results: Journal[Result] = Journal(
             self.root / ".studio" / "results.jsonl", Result, RESULTS
         )
-        self._uploading = threading.Lock()
+        self._abouts: dict[str, FileInfo] = {}
+        self._used = sum(_size(self.root / name) for name in UPLOADED)
         for part in (self.root / "uploads").glob(".*.part"):  # of a server that was killed
             part.unlink()
 
@@ -56,11 +59,6 @@ class Workspace:
             self.jobs.compact()
             self.results.compact()
         self._lock.close()
-
-    def __getattr__(self, name: str) -> Path:
-        if name in FOLDERS:
-            return self.root / name
-        raise AttributeError(name)
 
     def inside(self, name: str) -> Path:
         """Return a path in the workspace by its name there.
@@ -133,7 +131,7 @@ class Workspace:
                 part.replace(folder / safe_name(name))
         finally:
             part.unlink(missing_ok=True)
-        return self.about(ident)
+        return await asyncio.to_thread(self.about, ident)
 
     async def take_into(self, target: Path, chunks: AsyncIterator[bytes]) -> None:
         """Do likewise to a file of a data set."""
@@ -147,19 +145,20 @@ class Workspace:
             part.unlink(missing_ok=True)
 
     async def _stream(self, part: Path, chunks: AsyncIterator[bytes]) -> None:
-        most = min(self._limits.upload, self._limits.space - self.used())
+        most = min(self._limits.upload, self._limits.space - self._used)
+        size = 0
         with explained(part), part.open("wb") as stream:
-            size = 0
             async for chunk in chunks:
                 size += len(chunk)
                 if size > most:
-                    what = f"the file has more than {most >> 20:,} MB"
+                    what = f"the file has more than {max(0, most) >> 20:,} MB"
                     raise TooLargeError(what, "Delete uploads that are no longer needed.")
                 stream.write(chunk)
+        self._used += size
 
-    def used(self) -> int:
-        """Return the bytes of all uploads."""
-        return sum(_size(self.root / name) for name in ("uploads", "data", "styles"))
+    def freed(self) -> None:
+        """Count the bytes of all uploads anew, after some were deleted."""
+        self._used = sum(_size(self.root / name) for name in UPLOADED)
 
     def about(self, ident: str) -> FileInfo:
         """Return what is known of an upload.
@@ -168,10 +167,12 @@ class Workspace:
             NotFoundError: if there is none.
         """
         path = self.upload(ident)
+        if ident in self._abouts:
+            return self._abouts[ident]
         kind: Any = kind_of(path)
         shown = kind in ("photo", "dicom", "nifti", "geotiff")
         status = path.stat()
-        return FileInfo(
+        self._abouts[ident] = FileInfo(
             id=ident,
             name=path.name,
             bytes=status.st_size,
@@ -179,6 +180,7 @@ class Workspace:
             created=datetime.fromtimestamp(status.st_mtime, UTC).isoformat(timespec="seconds"),
             preview=f"/api/v1/files/{ident}/preview" if shown else "",
         )
+        return self._abouts[ident]
 
     def uploads_there(self) -> Iterator[str]:
         """Yield the IDs of all uploads."""
@@ -196,6 +198,8 @@ class Workspace:
         if not folder.is_dir():
             raise NotFoundError(f"there is no upload {ident}")
         shutil.rmtree(folder)
+        self._abouts.pop(ident, None)
+        self.freed()
 
 
 def safe_name(name: str) -> str:

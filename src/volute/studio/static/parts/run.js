@@ -12,6 +12,11 @@ const EVERY_MS = 1500;
 const FRAME_MS = 160;
 const OPENS = { gan: "create", vae: "create", style: "style", upscale: "enlarge", lm: "write" };
 const VERDICTS = { OK: ["Going well", "good", "check"], WATCH: ["Watch it", "watch", "warn"], STOP: ["Better stop", "bad", "stop"] };
+const LOOKS = {
+  gan: "Left: the data. Right: made, from the same noise each time.", vae: "Left: the data. Right: rebuilt above, made below.",
+  upscale: "Left: the data. Right: made small, and enlarged again.", style: "Left: the data. Right: painted like each of the paintings in turn.",
+  classify: "Left: the data. Right: in a white frame what was named rightly.", extractor: "Left: the data. Right: what it sees, as colours.",
+};
 const STATES = { running: "learning", stopped: "stopped", done: "done" };
 
 /** `<volute-run>`: `open(id, job)`; fires `changed` when the list of runs has. */
@@ -27,10 +32,11 @@ export class Run extends HTMLElement {
     this.when = h("output", {});
     this.player = button("Play from the beginning", "play", () => this.#play(), { quiet: true });
     this.moment.addEventListener("input", () => this.#sample());
+    this.looks = h("p.hint.centre", {});
     this.scrub = h("div.row", {}, this.player, this.moment, this.when);
     this.side = h("aside.panel", { "aria-label": "This training" });
     this.append(h("div.work", {}, h("div.stage", {}, this.trouble, h("div", {}, this.heading, this.facts),
-      h("section.card", { "aria-label": "Curves" }, this.chart), h("section.card", { "aria-label": "What it makes" }, this.shown, this.scrub)), this.side));
+      h("section.card", { "aria-label": "Curves" }, this.chart), h("section.card", { "aria-label": "What it makes" }, this.shown, this.scrub, this.looks)), this.side));
   }
 
   disconnectedCallback() { this.#quit(); }
@@ -89,6 +95,7 @@ export class Run extends HTMLElement {
     this.heading.replaceChildren(detail.id, " ", h(`span.chip.${detail.state}`, {}, STATES[detail.state]));
     this.facts.textContent = `${detail.kind} · ${detail.source} · ${detail.size ? `${detail.size} px · ` : ""}${detail.preset}`;
     this.chart.draw(detail.log);
+    this.looks.textContent = detail.samples.length && !detail.samples[0].text ? LOOKS[detail.kind] ?? "" : "";
     this.#samples(detail.samples);
     const budget = detail.budget_s;
     const share = Math.min(1, budget ? detail.seconds / budget : this.progress?.fraction ?? 0);

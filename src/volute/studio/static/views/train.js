@@ -47,17 +47,26 @@ class Train extends View {
     this.preset = select({ label: "Preset", options: [["", "As this computer suggests"], ["tiny", "tiny"], ["small", "small"], ["base", "base"]] });
     this.name = line({ label: "Name", hint: "Empty: that of the data.", maxlength: 80 });
     this.seed = seed(0);
+    this.practice = h("div", {});
     this.go = h("button.primary.wide", { disabled: true }, icon("train"), h("span", {}, "Train"));
     const form = h("form.panel", { "aria-label": "How to train", onsubmit: (event) => { event.preventDefault(); this.train(); } },
-      this.kind, this.time, h("details", {}, h("summary", {}, "More"), h("div.panel-more", {}, this.size, this.preset, this.name, this.seed)), this.go);
+      this.kind, this.practice, this.time, h("details", {}, h("summary", {}, "More"), h("div.panel-more", {}, this.size, this.preset, this.name, this.seed)), this.go);
     this.fresh = h("div.work", {}, this.data, form);
-    this.data.addEventListener("change", () => { this.go.disabled = !this.data.value; });
+    this.data.addEventListener("change", () => { this.go.disabled = !this.data.value; this.practise(); });
+  }
+
+  /** A painter also needs pictures to practise on. */
+  practise() {
+    const others = (this.data.found ?? []).filter(({ name }) => name !== this.data.value).map(({ name }) => [name, name.replace(/^data\//, "")]);
+    this.content = this.kind.value === "style" ? select({ label: "What to practise on", options: [["", "Procedural scenes"], ...others], value: this.content?.value ?? "" }) : null;
+    this.practice.replaceChildren(...[this.content].filter(Boolean));
   }
 
   /** Texts are looked at as texts. */
   chosen() {
     const text = this.kind.value === "lm";
     this.size.hidden = text;
+    this.practise();
     if (text !== Boolean(this.data.text)) this.data.look(text);
   }
 
@@ -85,7 +94,7 @@ class Train extends View {
   async train() {
     this.trouble.replaceChildren();
     this.go.disabled = true;
-    const settings = {};
+    const settings = this.content?.value ? { content: this.content.value } : {};
     const request = { kind: this.kind.value, dataset: this.data.value, preset: this.preset.value, size: this.size.value && !this.size.hidden ? Number(this.size.value) : null, time: this.time.value, seed: this.seed.value, name: this.name.value.trim(), settings };
     try {
       const job = await post("/train", request);

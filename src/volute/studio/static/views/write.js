@@ -77,7 +77,7 @@ class Write extends View {
     this.told.textContent = "Reading the beginning…";
     let made = null;
     try {
-      await jobs.run("/write", request, { begun: ({ id }) => { this.job = id; }, text: (piece) => this.add(piece), result: (result) => { made = result; } });
+      await jobs.run("/write", request, { begun: ({ id }) => { this.job = id; }, text: ({ pieces }) => this.add(pieces), result: (result) => { made = result; } });
       say(`Written: ${this.told.textContent}`);
     } catch (error) { tell(this.trouble, error); }
     this.job = "";
@@ -85,11 +85,10 @@ class Write extends View {
     this.state.replaceChildren(this.told, button("Copy", "copy", () => this.copy()), ...(made ? [download("Manifest", `/api/v1/results/${made.id}/manifest`, { name: `${made.name}.c2pa` }), download("Download", `${made.file}?download=true`, { name: made.name })] : []));
   }
 
-  add({ text, bits }) {
+  add(pieces) {
     const near = window.innerHeight + window.scrollY >= document.documentElement.scrollHeight - 80;
-    this.text.append(piece(text, bits));
-    this.bits += bits;
-    this.count += [...text].length;
+    this.text.append(...pieces.map(({ text, bits }) => piece(text, bits)));
+    for (const { text, bits } of pieces) { this.bits += bits; this.count += [...text].length; }
     this.told.textContent = `${plural(this.count, "character")} · ${(this.bits / Math.max(1, this.count)).toFixed(2)} bits of surprise each`;
     if (near && this.count > 200) window.scrollTo({ top: document.documentElement.scrollHeight });
   }

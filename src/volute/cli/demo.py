@@ -65,6 +65,7 @@ def demo(
     model = Generator(open_artefact(run.model))
     page = write_demo(Demo(out, run, model, real, labels, open_network(run.path)))
     typer.echo(f"page     {page}    Open it in a browser.")
+    typer.echo("studio   volute studio    Make, restyle, enlarge, write and train on one page.")
 
 
 def _digits() -> tuple[np.ndarray, np.ndarray]:

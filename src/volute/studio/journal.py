@@ -123,6 +123,5 @@ class Journal(Generic[R]):
                 ident = self._model.model_validate_json(line).id
             except ValidationError:
                 continue
-            found.pop(ident, None)
-            found[ident] = line
+            found[ident] = line  # where it was first: the order is that of their beginning
         return dict(list(found.items())[-self._most :])

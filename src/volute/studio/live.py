@@ -112,6 +112,7 @@ class _Session:
         self._live = await asyncio.to_thread(self._made, start)
         self._quality = start.quality
         if before is not None:
+            self._camera.cut()
             before.stop()
         await self._socket.send_json({"type": "ready", **start.model_dump(mode="json")})
 
@@ -129,7 +130,7 @@ class _Session:
 
     def _send(self, shown: Shown) -> None:
         """Send a frame, and wait until it has left."""
-        moment, came = self._camera.moment(shown.index)
+        moment, came = self._camera.painted(shown.index)
         held = io.BytesIO()
         Image.fromarray(shown.frame).save(held, "JPEG", quality=self._quality)
         self._painted += 1

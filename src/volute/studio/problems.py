@@ -59,6 +59,8 @@ def problem_of(error: BaseException) -> Problem:
         return problem(413, "there is not enough memory for this", "Give something smaller.")
     if isinstance(error, OSError) and error.errno in FULL:
         return problem(507, "the disk is full", "Make room there.")
+    if isinstance(error, FileNotFoundError):
+        return problem(404, f"{error.filename} is no longer there", "It was deleted meanwhile.")
     log.error("unexpected error", exc_info=error)
     return problem(500, f"{type(error).__name__}: this should not happen", "Report it, please.")
 

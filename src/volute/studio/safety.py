@@ -33,6 +33,7 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(self), microphone=(), geolocation=()",
 }
+PREFIX = "/api/v1"
 READ_S = 60.0
 """Seconds in which the body of a request must have come."""
 CLIENTS = 4096
@@ -89,8 +90,8 @@ class Safety:
         except TimeoutError:
             await _refused(400, "the request did not come in time", "")(scope, receive, told)
         finally:
-            route = getattr(scope.get("route"), "path", "other")
-            self._metrics.request(scope["method"], route, status, time.perf_counter() - began)
+            spent = time.perf_counter() - began
+            self._metrics.request(scope["method"], _route(scope), status, spent)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         """Return why a request may not be served, or None."""
@@ -170,6 +171,13 @@ class Rates:
 
 class _TooLargeError(Exception):
     """The body of a request is larger than allowed."""
+
+
+def _route(scope: Scope) -> str:
+    """Return the template of the path, such as `/api/v1/jobs/{ident}`."""
+    route: str = getattr(scope.get("route"), "path", "other")
+    inner = scope["path"].startswith(PREFIX) and not route.startswith(PREFIX)
+    return f"{PREFIX}{route}" if inner and route != "other" else route
 
 
 def _refused(status: int, what: str, hint: str) -> Response:

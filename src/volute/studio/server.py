@@ -44,6 +44,7 @@ def serve(settings: Settings, ready: Callable[[str], None], *, search: bool = Fa
         server_header=False,
         ws_max_size=settings.limits.frame_bytes + 64,
         timeout_graceful_shutdown=CLOSING_S,
+        timeout_keep_alive=75,
         h11_max_incomplete_event_size=1 << 16,
     )
     server = _Server(config, lambda: ready(f"http://{_shown(settings.host)}:{port}"))

@@ -23,7 +23,11 @@ from volute.studio.problems import NotFoundError
 
 LINES, TOLD = 1000, 40
 """Lines of a log that are sent, and of what a training says that are kept for its error."""
-POLL_S = 0.5
+POLL_S = 0.25
+CHILD = (sys.executable, "-m", "volute.cli.child")
+"""Runs the command line in a process that ends with this one."""
+CHILDREN: list[subprocess.Popen[str]] = []
+"""Those that run."""
 
 
 def run_child(task: Task, arguments: list[str], folder: Path, run: Path | None) -> int:
@@ -41,7 +45,7 @@ def run_child(task: Task, arguments: list[str], folder: Path, run: Path | None) 
         VoluteError: as the child says, if it failed.
     """
     told: deque[str] = deque(maxlen=TOLD)
-    command = [sys.executable, "-m", "volute.cli.child", *arguments]
+    command = [*CHILD, *arguments]
     child = subprocess.Popen(
         command,
         cwd=folder,
@@ -53,6 +57,7 @@ def run_child(task: Task, arguments: list[str], folder: Path, run: Path | None) 
         errors="replace",
         start_new_session=True,
     )
+    CHILDREN.append(child)
     reader = threading.Thread(target=_listen, args=(child, task, told), daemon=True)
     reader.start()
     watch = _Watch(task, run)
@@ -62,6 +67,7 @@ def run_child(task: Task, arguments: list[str], folder: Path, run: Path | None) 
         if child.poll() is None:
             child.kill()
         child.wait()
+        CHILDREN.remove(child)
         reader.join(5)
         watch.look()
     if task.stop.is_set():
@@ -110,25 +116,30 @@ class _Watch:
     """Tells what is new in a run's folder: lines of its log, samples."""
 
     def __init__(self, task: Task, run: Path | None) -> None:
-        self._task, self._run, self._lines, self._samples = task, run, 0, set[str]()
+        self._task, self._run, self._size, self._samples = task, run, 0, set[str]()
         if run is not None and run.exists():
-            self._lines = len(read_log(run))
+            self._size = self._length()
             self._samples = {path.name for path in (run / "samples").glob("*")}
 
     def look(self) -> None:
         """Tell what there is since the last time."""
         if self._run is None or not (self._run / "config.toml").exists():
             return
-        lines = read_log(self._run)
-        if len(lines) > self._lines:
-            self._lines = len(lines)
-            self._tell(lines[-1])
+        if (size := self._length()) > self._size:
+            self._size = size
+            for line in read_log(self._run)[-1:]:
+                self._tell(line)
         for path in sorted((self._run / "samples").glob("*")):
             if path.name not in self._samples and path.suffix in (".png", ".txt"):
                 self._samples.add(path.name)
                 sample = _sample(self._run.name, path)
                 data = sample.model_dump(mode="json")
                 self._task.owner.publish(Event(type="sample", job=self._task.id, data=data))
+
+    def _length(self) -> int:
+        assert self._run is not None
+        log = self._run / "log.jsonl"
+        return log.stat().st_size if log.exists() else 0
 
     def _tell(self, line: dict[str, float]) -> None:
         assert self._run is not None
@@ -154,10 +165,9 @@ def read_log(run: Path) -> list[dict[str, float]]:
     lines = []
     with contextlib.suppress(OSError):
         for text in (run / "log.jsonl").read_text("utf-8", "replace").splitlines():
-            with contextlib.suppress(json.JSONDecodeError):
-                line = json.loads(text)
-                numbers = (int, float)
-                lines.append({k: v for k, v in line.items() if isinstance(v, numbers)})
+            with contextlib.suppress(ValueError, AttributeError):
+                numbers = json.loads(text).items()
+                lines.append({key: v for key, v in numbers if isinstance(v, int | float)})
     return lines
 
 

@@ -7,8 +7,8 @@ from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
-from volute.provenance import text_mark, verdict, verify
-from volute.provenance.history import Step
+from volute.provenance import carriers, text_mark, verdict, verify
+from volute.provenance.history import Step, look
 from volute.studio.models import (
     Again,
     Finding,
@@ -44,7 +44,7 @@ def verdict_of(path: Path) -> Verdict:
 
 def again_of(path: Path, models: Container[str]) -> Again | None:
     """Return how a sample is made again, if its manifest says so and the model is here."""
-    history = verify(path).manifest.history
+    history = look(path, carriers.mime_of(path)).history
     if history is None or history.generation is None or "index" not in history.generation:
         return None
     made = dict(history.generation)

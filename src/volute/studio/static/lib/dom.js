@@ -85,7 +85,8 @@ export function tell(place, error) {
     button("Dismiss", "close", () => place.replaceChildren(), { quiet: true })));
 }
 
-export const capital = (words) => words.charAt(0).toUpperCase() + words.slice(1);
+/** Begin with a capital letter, but for names of files and models. */
+export const capital = (words) => (/^[a-z]+[ ,.:;]?( |$)/.test(words) ? words.charAt(0).toUpperCase() + words.slice(1) : words);
 
 /** What fills a place where nothing is yet, and says what to do. */
 export const empty = (name, title, words, ...actions) =>

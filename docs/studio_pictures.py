@@ -110,7 +110,9 @@ VIEWS: dict[str, Callable[[Page], None]] = {
 
 def _asked(url: str, path: str, body: Any = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
-    told = Request(url.split("/#")[0] + "/api/v1" + path, data, {"content-type": "application/json"})
+    told = Request(
+        url.split("/#")[0] + "/api/v1" + path, data, {"content-type": "application/json"}
+    )
     with urlopen(told) as answer:
         return json.load(answer)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -71,14 +71,18 @@ def chromium(*more: str) -> Iterator[Browser]:
 def troubles_of(page: Page) -> list[str]:
     """Return a list to which whatever goes wrong on a page will be added."""
     found: list[str] = []
-    page.on("console", lambda message: found.append(message.text) if _bad(message.type) else None)
+    page.on("console", lambda message: found.append(_told(message)) if _bad(message) else None)
     page.on("pageerror", lambda error: found.append(str(error)))
     page.on("requestfailed", lambda request: found.append(f"{request.url}: {request.failure}"))
     return found
 
 
-def _bad(kind: str) -> bool:
-    return kind in ("error", "warning")
+def _bad(message: ConsoleMessage) -> bool:
+    return message.type in ("error", "warning")
+
+
+def _told(message: ConsoleMessage) -> str:
+    return f"{message.text} {message.location['url']}"
 
 
 @contextlib.contextmanager
@@ -96,7 +100,8 @@ def opened(browser: Browser, address: str, spared: str = "", **how: object) -> I
     yield page
     context.close()
     refused = f"the server responded with a status of {spared or 'none'}"
-    assert [one for one in found if "ERR_ABORTED" not in one and refused not in one] == []
+    left = [one for one in found if "ERR_ABORTED" not in one and refused not in one]
+    assert not left, left
 
 
 def bars(page: Page) -> list[str]:

@@ -19,7 +19,10 @@ OpenPage = Callable[..., Page]
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Chromium, whose camera sees a photograph."""
     expect.set_options(timeout=PATIENCE_MS)
-    seen = film(real_data("photos/budgie-oakland-zoo-otters.jpg"), tmp_path_factory.mktemp("camera") / "seen.mjpeg")
+    seen = film(
+        real_data("photos/budgie-oakland-zoo-otters.jpg"),
+        tmp_path_factory.mktemp("camera") / "seen.mjpeg",
+    )
     with chromium(f"--use-file-for-fake-video-capture={seen}") as running:
         yield running
 

@@ -68,7 +68,7 @@ def test_a_slider_redraws_and_what_it_shows_is_kept(view, tmp_path: Path) -> Non
     assert bars(page) == []
     file = saved(page, page.get_by_role("button", name="Keep and download"), tmp_path)
     shown = page.locator("volute-explorer canvas").evaluate(
-        "canvas => [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data]"
+        "one => [...one.getContext('2d').getImageData(0, 0, one.width, one.height).data]"
     )
     with Image.open(file) as image:
         assert np.array_equal(np.asarray(image), np.reshape(shown, (64, 64, 4))[..., :3])

@@ -66,7 +66,9 @@ def test_a_photograph_beside_itself_zooms_and_shows_what_was_invented(view, phot
     line = page.get_by_role("slider", name="Line between before and after")
     line.focus()
     page.keyboard.press("ArrowRight")
-    assert "51%" in (page.locator(".pane.after").evaluate("pane => getComputedStyle(pane).clipPath"))
+    assert "51%" in (
+        page.locator(".pane.after").evaluate("pane => getComputedStyle(pane).clipPath")
+    )
     expect(page.locator(".pane.map")).to_be_hidden()
     page.get_by_label("Show what was invented").check()
     expect(page.locator(".pane.map img")).to_be_visible()

@@ -93,4 +93,6 @@ def test_a_text_is_no_picture(view, tmp_path: Path) -> None:
     file.write_text("no picture")
     page = view("style")
     page.locator("volute-style .stage volute-drop input").first.set_input_files(file)
-    expect(page.locator("volute-style").get_by_role("alert")).to_contain_text("words.txt is no picture")
+    expect(page.locator("volute-style").get_by_role("alert")).to_contain_text(
+        "words.txt is no picture"
+    )

@@ -22,7 +22,9 @@ def test_a_text_is_streamed_coloured_and_saved(view, tmp_path: Path) -> None:
     expect(text.locator("span.s0").first).to_be_visible()
     link = page.get_by_role("link", name="Download", exact=True)
     link.wait_for()
-    assert {"s0", "s2"} <= set(text.evaluate("text => [...text.children].map(one => one.className)"))
+    assert {"s0", "s2"} <= set(
+        text.evaluate("text => [...text.children].map(one => one.className)")
+    )
     ours = volute.load("bard").write("ROMEO:\n", tokens=300, temperature=0.8, min_p=0.02, seed=3)
     assert text.text_content() == str(ours) or str(ours) in (text.text_content() or "")
     assert bars(page) == []

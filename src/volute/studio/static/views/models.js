@@ -43,11 +43,11 @@ class Models extends View {
 
   card(model) {
     const place = encodeURIComponent(model.name);
-    const picture = h("img", { src: `/api/v1/models/${place}/samples.png?side=480`, alt: "", loading: "lazy", decoding: "async" });
-    picture.addEventListener("error", () => picture.replaceWith(h("span.page", {}, icon(OPENS[model.kind] ?? "models"))));
-    const writes = model.kind === "lm";
+    const sheet = h("span.page", {}, icon(OPENS[model.kind] ?? "models"));
+    const picture = model.kind === "lm" ? sheet : h("img", { src: `/api/v1/models/${place}/samples.png?side=480`, alt: "", loading: "lazy", decoding: "async" });
+    picture.addEventListener("error", () => picture.replaceWith(sheet));
     const opens = OPENS[model.kind];
-    return h("li", {}, writes ? h("span.page", {}, icon("write")) : picture,
+    return h("li", {}, picture,
       h("div.told", {}, h("div.pair", {}, h("h2", {}, model.name), h(`span.chip${model.origin === "run" ? ".running" : ""}`, {}, ORIGINS[model.origin])),
         h("p.soft", {}, `${KINDS[model.kind] ?? model.kind}${model.scale > 1 ? `, ${model.scale} times larger` : model.size ? `, ${model.size} px` : ""}`),
         h("dl.small-facts", {}, fact("Parameters", short(model.parameters)), fact("Size", bytes(model.bytes)), fact("Licence", model.licence || "not said"))),

@@ -42,6 +42,15 @@ export function button(words, name, onclick, { kind = "", quiet = false, ...rest
     { type: "button", onclick, ...told, ...rest }, name && icon(name), !quiet && h("span", {}, words));
 }
 
+/** Have a button do nothing for a while: it keeps the focus, which a disabled one would lose. */
+export function hold(held, on) {
+  if (on) held.setAttribute("aria-disabled", "true");
+  else held.removeAttribute("aria-disabled");
+}
+
+/** Whether a button does nothing now. */
+export const holds = (held) => held.hasAttribute("aria-disabled");
+
 const PATIENCE_MS = 4000;
 
 /** A button that is pressed twice before anything is lost. */

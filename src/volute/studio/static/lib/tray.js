@@ -53,11 +53,26 @@ function row(job, jobs) {
     !ended(job) && button(`Stop ${DEEDS[job.kind] ?? job.kind}`, "stop", stop, { quiet: true, "data-of": job.id }));
 }
 
-/** A bar of progress; 0 is not known. */
+/** A bar of progress, with `fill(share)`; 0 is not known. */
 export function bar(share, label) {
   const inner = h("i", {});
-  inner.style.setProperty("--at", share);
-  const known = share > 0 ? { "aria-valuenow": Math.round(share * 100) } : {};
-  return h(`div.progress${share > 0 ? "" : ".unknown"}`,
-    { role: "progressbar", "aria-label": label, "aria-valuemin": 0, "aria-valuemax": 100, ...known }, inner);
+  const made = h("div.progress", { role: "progressbar", "aria-label": label, "aria-valuemin": 0, "aria-valuemax": 100 }, inner);
+  made.fill = (now) => {
+    inner.style.setProperty("--at", now);
+    made.classList.toggle("unknown", !(now > 0));
+    if (now > 0) made.setAttribute("aria-valuenow", Math.round(now * 100));
+    else made.removeAttribute("aria-valuenow");
+  };
+  made.fill(share);
+  return made;
+}
+
+/** Show that something is at work, and how to stop it; returns what says how far it is: `(share, words)`. */
+export function working(place, label, stop) {
+  const [words, line] = [h("p", {}, `${label}…`), bar(0, label)];
+  place.replaceChildren(words, button("Stop", "stop", stop), line);
+  return (share, now) => {
+    line.fill(share);
+    if (now) words.textContent = now;
+  };
 }

@@ -1,7 +1,7 @@
 /** The way from one picture to another. */
 
 import { post } from "../lib/api.js";
-import { button, download, h, say, tell } from "../lib/dom.js";
+import { button, download, h, hold, holds, say, tell } from "../lib/dom.js";
 import { slider } from "../lib/fields.js";
 import { jobs } from "../lib/jobs.js";
 import { paint, Redrawer } from "../lib/redraw.js";
@@ -61,14 +61,15 @@ export class Blend extends HTMLElement {
   }
 
   async #animate() {
-    this.walk.disabled = true;
+    if (holds(this.walk)) return;
+    hold(this.walk, true);
     const busy = bar(0, "Making an animation");
     this.made.replaceChildren(busy);
     try {
       await jobs.run("/interpolate", { model: this.model.name, points: [this.point, this.toward], steps: 32, form: "webp" },
         { result: (result) => this.#animated(result) });
     } catch (error) { busy.remove(); tell(this.trouble, error); }
-    this.walk.disabled = false;
+    hold(this.walk, false);
   }
 
   #animated(result) {

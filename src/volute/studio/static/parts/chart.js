@@ -3,7 +3,7 @@
 import { h, s } from "../lib/dom.js";
 import { number } from "../lib/words.js";
 
-const [WIDTH, HEIGHT] = [720, 260];
+const HEIGHT = 260;
 const EDGE = { left: 46, right: 12, top: 12, bottom: 28 };
 const SMOOTH = 0.85;
 const NAMES = {
@@ -18,21 +18,25 @@ const MOST = 3;
 export class Chart extends HTMLElement {
   connectedCallback() {
     if (this.drawing) return;
-    this.drawing = s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" });
+    this.drawing = s("svg", { role: "img" });
     this.legend = h("p.key", {});
     this.append(this.legend, this.drawing);
     this.drawing.addEventListener("pointermove", (event) => this.#point(event));
     this.drawing.addEventListener("pointerleave", () => this.#key());
+    new ResizeObserver(() => { if (this.clientWidth && this.clientWidth !== this.width) this.draw(this.log); }).observe(this);
   }
 
-  draw(log) {
+  draw(log = []) {
+    this.log = log;
+    this.width = this.clientWidth || 640;
+    this.drawing.setAttribute("viewBox", `0 0 ${this.width} ${HEIGHT}`);
     this.series = chosen(log);
     this.drawing.replaceChildren();
     this.#key();
     if (!this.series.length) { this.drawing.setAttribute("aria-label", "No numbers yet"); return; }
     const all = this.series.flatMap(({ points }) => points);
     const span = (index) => [Math.min(...all.map((one) => one[index])), Math.max(...all.map((one) => one[index]))];
-    [this.x, this.y] = [scale(...span(0), EDGE.left, WIDTH - EDGE.right), scale(...padded(span(1)), HEIGHT - EDGE.bottom, EDGE.top)];
+    [this.x, this.y] = [scale(...span(0), EDGE.left, this.width - EDGE.right), scale(...padded(span(1)), HEIGHT - EDGE.bottom, EDGE.top)];
     this.drawing.append(...this.#axes());
     for (const { points, index } of this.series) {
       const line = (some) => `M${some.map(([x, y]) => `${this.x(x).toFixed(1)} ${this.y(y).toFixed(1)}`).join("L")}`;
@@ -46,9 +50,9 @@ export class Chart extends HTMLElement {
   #axes() {
     const made = [];
     for (const value of ticks(this.y.from, this.y.to, 4)) {
-      made.push(s("path", { class: "rule", d: `M${EDGE.left} ${this.y(value)}H${WIDTH - EDGE.right}` }), text(EDGE.left - 8, this.y(value) + 4, round(value), "end"));
+      made.push(s("path", { class: "rule", d: `M${EDGE.left} ${this.y(value)}H${this.width - EDGE.right}` }), text(EDGE.left - 8, this.y(value) + 4, round(value), "end"));
     }
-    for (const value of ticks(this.x.from, this.x.to, 5)) made.push(text(this.x(value), HEIGHT - 8, value >= 10_000 ? `${number(value / 1000)}k` : number(value), "middle"));
+    for (const value of ticks(this.x.from, this.x.to, this.width / 140)) made.push(text(this.x(value), HEIGHT - 8, value >= 10_000 ? `${number(value / 1000)}k` : number(value), "middle"));
     return made;
   }
 
@@ -63,8 +67,8 @@ export class Chart extends HTMLElement {
   #point(event) {
     if (!this.series?.length) return;
     const box = this.drawing.getBoundingClientRect();
-    const x = ((event.clientX - box.left) / box.width) * WIDTH;
-    if (x < EDGE.left || x > WIDTH - EDGE.right) return;
+    const x = event.clientX - box.left;
+    if (x < EDGE.left || x > this.width - EDGE.right) return;
     this.mark.setAttribute("d", `M${x} ${EDGE.top}V${HEIGHT - EDGE.bottom}`);
     this.#key(this.x.back(x));
   }

@@ -2,10 +2,10 @@
 
 import "./drop.js";
 import { get, post, remove, send } from "../lib/api.js";
-import { button, careful, h, icon, say, tell } from "../lib/dom.js";
+import { careful, h, icon, say, tell } from "../lib/dom.js";
 import { choice } from "../lib/fields.js";
 import { jobs } from "../lib/jobs.js";
-import { bar } from "../lib/tray.js";
+import { bar, working } from "../lib/tray.js";
 import { bytes, plural } from "../lib/words.js";
 
 const AT_ONCE = 4;
@@ -56,10 +56,11 @@ export class Dataset extends HTMLElement {
     this.text = text;
     this.#checked = name;
     const place = this.report;
-    place.replaceChildren(h("p.soft", {}, `Looking at ${name}…`), bar(0, "Looking at the data"));
+    const line = bar(0, "Looking at the data");
+    place.replaceChildren(h("p.soft", {}, `Looking at ${name}…`), line);
     try {
       const { answer } = await jobs.run("/datasets/check", { dataset: name, text: Boolean(text) },
-        { progress: ({ fraction }) => { if (this.#checked === name) place.lastChild.replaceWith(bar(fraction, "Looking at the data")); } });
+        { progress: ({ fraction }) => line.fill(fraction) });
       if (this.#checked === name) this.#told(answer);
     } catch (error) { if (this.#checked === name) { place.replaceChildren(); tell(place, error); } }
   }
@@ -92,13 +93,15 @@ export class Dataset extends HTMLElement {
     const short = encodeURIComponent(name.replace(/^data\//, ""));
     const queue = [...files];
     let [sent, stopped] = [0, false];
+    const place = h("div.state", {});
+    this.sending.replaceChildren(place);
+    const told = working(place, "Sending files", () => { stopped = true; });
     const one = async () => {
       for (let file = queue.shift(); file && !stopped; file = queue.shift()) {
         const path = folder ? file.path.split("/").slice(1).join("/") : file.path;
         await send(`/datasets/${short}/files?path=${encodeURIComponent(path)}`, file);
         sent += 1;
-        this.sending.replaceChildren(h("div.state", {}, h("p", {}, `${sent} of ${plural(files.length, "file")}`), bar(sent / files.length, "Sending files"),
-          button("Stop", "stop", () => { stopped = true; })));
+        told(sent / files.length, `${sent} of ${plural(files.length, "file")}`);
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, one));

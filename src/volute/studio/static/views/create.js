@@ -2,11 +2,11 @@
 
 import "../parts/drop.js";
 import { get, listModels, picture, post, upload } from "../lib/api.js";
-import { button, empty, h, icon, say, tell, View } from "../lib/dom.js";
+import { button, empty, h, hold, holds, icon, say, tell, View } from "../lib/dom.js";
 import { choice, seed, select, slider } from "../lib/fields.js";
 import { jobs } from "../lib/jobs.js";
-import { bar } from "../lib/tray.js";
-import { plural, short } from "../lib/words.js";
+import { working } from "../lib/tray.js";
+import { plural } from "../lib/words.js";
 
 const KINDS = ["gan", "vae"];
 
@@ -16,7 +16,7 @@ class Create extends View {
     this.trouble = h("div", {});
     this.state = h("div.state", {});
     this.place = h("div", {});
-    this.form = h("form.panel", { "aria-label": "What to make", onsubmit: (event) => { event.preventDefault(); this.make(); } });
+    this.form = h("form.panel", { "aria-label": "What to make", onsubmit: (event) => { event.preventDefault(); if (!holds(this.go)) this.make(); } });
     this.append(this.head("Make pictures", "A model draws them from nothing but numbers. Take one that you like, and change it."),
       h("div.work", {}, h("div.stage", {}, this.trouble, this.place, this.state, this.grid), this.form));
     this.ready = this.start();
@@ -42,7 +42,7 @@ class Create extends View {
     const name = (this.models.find((one) => one.name === chosen) ?? this.models[0])?.name;
     this.picker = choice({ label: "Model", kind: "cards", value: name, onchange: (model) => this.choose(model),
       options: this.models.map((one) => [one.name, [this.thumbnail(one), h("b", {}, one.name)],
-        `${one.size} px${one.classes.length ? ` · ${plural(one.classes.length, "class", "classes")}` : ""} · ${short(one.parameters)}`]) });
+        `${one.size} px${one.classes.length ? ` · ${plural(one.classes.length, "class", "classes")}` : ""}`]) });
     this.count = choice({ label: "How many", value: 16, options: [[4, "4"], [16, "16"], [36, "36"], [64, "64"]] });
     this.seed = seed(0);
     this.truncation = slider({ label: "Truncation", hint: "Less: more typical. More: more varied.", min: 0.1, max: 1, step: 0.05, value: 1,
@@ -83,19 +83,17 @@ class Create extends View {
     this.trouble.replaceChildren();
     this.close();
     this.grid.replaceChildren(...cells);
-    this.go.disabled = true;
+    hold(this.go, true);
     let came = 0;
-    const told = (words, id) => this.state.replaceChildren(h("p", {}, words), bar(came / n, "Making pictures"),
-      id ? button("Stop", "stop", () => jobs.cancel(id).catch((error) => tell(this.trouble, error))) : "");
-    told("Starting…");
+    let id = "";
+    const told = working(this.state, "Making pictures", () => id && jobs.cancel(id).catch((error) => tell(this.trouble, error)));
     try {
-      let id = "";
       await jobs.run("/sample", request, {
-        begun: (job) => { id = job.id; told("Starting…", id); },
+        begun: (job) => { id = job.id; },
         result: (result) => {
           came += 1;
           cells[result.about.index]?.replaceWith(this.cell(result));
-          told(`${came} of ${n}`, id);
+          told(came / n, `${came} of ${n}`);
         },
       });
       say(`${plural(n, "picture")} made`);
@@ -103,7 +101,7 @@ class Create extends View {
     for (const cell of this.grid.querySelectorAll(".waiting")) cell.remove();
     this.state.replaceChildren();
     if (!this.grid.children.length) await this.earlier();
-    this.go.disabled = false;
+    hold(this.go, false);
   }
 
   /** One picture in the grid: pressed it is explored, dragged onto another they are blended. */

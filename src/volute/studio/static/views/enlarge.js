@@ -4,7 +4,7 @@ import "../parts/compare.js";
 import "../parts/drop.js";
 import "../parts/recent.js";
 import { get, listModels, upload } from "../lib/api.js";
-import { button, capital, download, h, icon, say, tell, View } from "../lib/dom.js";
+import { button, capital, download, h, hold, holds, icon, say, tell, View } from "../lib/dom.js";
 import { choice, select, slider, toggle } from "../lib/fields.js";
 import { jobs } from "../lib/jobs.js";
 import { bar } from "../lib/tray.js";
@@ -28,8 +28,8 @@ class Enlarge extends View {
     this.check = toggle({ label: "Map what was invented", value: true });
     this.plane = select({ label: "Plane of volumes", value: "axial", options: [["axial", "Axial"], ["coronal", "Coronal"], ["sagittal", "Sagittal"], ["all", "All three"]] });
     this.plane.hidden = true;
-    this.go = h("button.primary.wide", { disabled: true }, icon("enlarge"), h("span", {}, "Enlarge"));
-    const form = h("form.panel", { "aria-label": "How to enlarge", onsubmit: (event) => { event.preventDefault(); this.enlarge(); } },
+    this.go = h("button.primary.wide", {}, icon("enlarge"), h("span", {}, "Enlarge"));
+    const form = h("form.panel", { "aria-label": "How to enlarge", onsubmit: (event) => { event.preventDefault(); if (holds(this.go)) return; if (this.ready.length) this.enlarge(); else this.drop.input.click(); } },
       this.models, this.more, this.plane, this.faithful, this.check, this.go);
     this.append(this.head("Enlarge", "More pixels for photographs, scans and maps. What was invented is shown, not hidden."),
       h("div.work", {}, h("div.stage", {}, this.trouble, this.place, this.strip, this.drop), form), h("volute-recent", { deed: "upscale" }));
@@ -106,7 +106,7 @@ class Enlarge extends View {
     for (const one of this.items) this.mark(one);
     this.drop.classList.toggle("small", this.items.length > 0);
     this.plane.hidden = !this.items.some(({ file }) => file?.kind === "nifti");
-    this.go.disabled = !this.items.some(({ state }) => state === "ready" || state === "done") || this.busy;
+    hold(this.go, this.busy);
     this.place.replaceChildren();
     if (item.error) { tell(this.place, item.error); return; }
     if (!item.before) {
@@ -123,7 +123,7 @@ class Enlarge extends View {
 
   told(item) {
     const facts = h("div.facts", {}, h("p.soft.grow", {}, `${item.name} · ${bytes(item.source.size)}`));
-    if (item.state === "working") facts.append(bar(item.share ?? 0, `Enlarging ${item.name}`), button("Stop", "stop", () => jobs.cancel(item.job).catch(() => {})));
+    if (item.state === "working") facts.append(item.bar = bar(item.share ?? 0, `Enlarging ${item.name}`), button("Stop", "stop", () => jobs.cancel(item.job).catch(() => {})));
     if (item.state !== "done") return facts;
     const { psnr_db: psnr, invented, notes = [] } = item.made.about;
     if (item.map) facts.append(toggle({ label: "Show what was invented", value: item.mapped, onchange: (on) => { item.mapped = on; this.compare.mapped = on; } }));
@@ -134,10 +134,12 @@ class Enlarge extends View {
     return h("div.stage", {}, facts, lines.length > 0 && h("p", {}, `${lines.join("; ")}.`), notes.length > 0 && h("ul.notes", {}, notes.map((note) => h("li", {}, note))));
   }
 
+  get ready() { return this.items.filter(({ state }) => state === "ready" || state === "done"); }
+
   async enlarge() {
     this.busy = true;
-    this.go.disabled = true;
-    const work = this.items.filter(({ state }) => state === "ready" || state === "done");
+    hold(this.go, true);
+    const work = this.ready;
     for (const item of work.length > 1 ? work.filter(({ state }) => state === "ready") : work) await this.one(item);
     this.busy = false;
     this.show(this.now);
@@ -153,7 +155,7 @@ class Enlarge extends View {
     try {
       const job = await jobs.run("/upscale", request, {
         begun: ({ id }) => { item.job = id; },
-        progress: ({ fraction }) => { item.share = fraction; if (this.now === item) this.show(item); },
+        progress: ({ fraction }) => { item.share = fraction; item.bar?.fill(fraction); this.mark(item); },
         result: (result) => results.push(result),
       });
       await this.finish(item, job, results);

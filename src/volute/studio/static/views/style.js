@@ -5,11 +5,11 @@ import "../parts/drop.js";
 import "../parts/gallery.js";
 import "../parts/recent.js";
 import { listModels, upload } from "../lib/api.js";
-import { button, download, h, icon, say, tell, View } from "../lib/dom.js";
+import { button, download, h, hold, holds, icon, say, tell, View } from "../lib/dom.js";
 import { choice, select, slider, toggle } from "../lib/fields.js";
 import { jobs } from "../lib/jobs.js";
 import { Live } from "../lib/live.js";
-import { bar } from "../lib/tray.js";
+import { bar, working } from "../lib/tray.js";
 
 const PREVIEW = 640;
 const PATIENCE_MS = 700;
@@ -23,9 +23,9 @@ class Style extends View {
     this.gallery = h("volute-gallery", {});
     this.strength = slider({ label: "Strength", min: 0, max: 1, step: 0.05, value: 1, shown: (value) => `${Math.round(value * 100)} %`, onmove: () => this.changed() });
     this.colour = toggle({ label: "Keep the colours", onchange: () => this.changed() });
-    this.go = h("button.primary.wide", { disabled: true }, icon("style"), h("span", {}, "Paint at full size"));
+    this.go = h("button.primary.wide", {}, icon("style"), h("span", {}, "Paint at full size"));
     this.models = h("div", {});
-    const form = h("form.panel", { "aria-label": "How to paint", onsubmit: (event) => { event.preventDefault(); this.paint(this.file); } },
+    const form = h("form.panel", { "aria-label": "How to paint", onsubmit: (event) => { event.preventDefault(); if (holds(this.go)) return; if (this.still) this.paint(this.file); else this.place.querySelector("input[type=file]")?.click(); } },
       this.mode, this.models, this.strength, this.colour, this.go);
     this.recent = h("volute-recent", { deed: "stylize" });
     this.append(this.head("Paint like another picture", "Choose a style and see it at once. The camera is painted live, on this computer."),
@@ -66,6 +66,7 @@ class Style extends View {
 
   async turn(mode) {
     this.left();
+    this.go.hidden = mode === "camera";
     if (mode === "picture") { if (this.still) this.compared(); else this.ask(); return; }
     await import("../parts/camera.js");
     this.camera ??= h("volute-camera", {});
@@ -74,7 +75,6 @@ class Style extends View {
       try { await this.paint(await upload(detail)); } catch (error) { tell(this.trouble, error); }
     });
     this.place.replaceChildren(this.camera);
-    this.go.disabled = true;
     this.camera.start();
   }
 
@@ -93,9 +93,7 @@ class Style extends View {
       this.still = h("img", { src: `${this.file.preview}?side=1600`, alt: `${chosen.name}, as it was` });
       await this.still.decode();
       this.after = h("canvas", { role: "img", "aria-label": `${chosen.name}, painted` });
-      this.go.disabled = false;
       this.compared();
-      this.preview();
     } catch (error) { this.still = null; tell(this.trouble, error.detail ? error : { detail: `${chosen.name} cannot be shown`, hint: "Give a JPEG, PNG, WebP or TIFF." }); }
     this.state.replaceChildren();
   }
@@ -103,9 +101,8 @@ class Style extends View {
   compared() {
     this.compare = h("volute-compare", {});
     this.size = h("p.soft.grow", {});
-    this.place.replaceChildren(this.compare, h("div.facts", {}, this.size, button("Another picture", "drop", () => { this.left(); this.still = null; this.go.disabled = true; this.ask(); })));
+    this.place.replaceChildren(this.compare, h("div.facts", {}, this.size, button("Another picture", "drop", () => { this.left(); this.still = null; this.ask(); })));
     this.paired(this.after, this.previewed);
-    this.go.disabled = false;
     this.preview();
   }
 
@@ -170,23 +167,20 @@ class Style extends View {
 
   async paint(file) {
     if (!file) return;
-    const words = this.gallery.words;
-    this.go.disabled = true;
+    hold(this.go, true);
     this.trouble.replaceChildren();
-    const told = (share, id) => this.state.replaceChildren(h("p", {}, `Painting ${file.name} like ${words}…`), bar(share, "Painting"),
-      id ? button("Stop", "stop", () => jobs.cancel(id).catch(() => {})) : "");
-    told(0);
+    let id = "";
+    const told = working(this.state, `Painting ${file.name} like ${this.gallery.words}`, () => id && jobs.cancel(id).catch((error) => tell(this.trouble, error)));
     try {
-      let id = "";
       let made = null;
       await jobs.run("/stylize", { file: file.id, ...this.how() }, {
-        begun: (job) => { id = job.id; told(0, id); }, progress: ({ fraction }) => told(fraction, id), result: (result) => { made = result; },
+        begun: (job) => { id = job.id; }, progress: ({ fraction }) => told(fraction), result: (result) => { made = result; },
       });
       this.state.replaceChildren(h("p", {}, icon("check"), h("span", {}, made.name)), download("Download", `${made.file}?download=true`, { kind: "primary", name: made.name }));
       say(`${made.name} is painted`);
       if (file === this.file && this.mode.value === "picture") this.whole(made);
     } catch (error) { this.state.replaceChildren(); tell(this.trouble, error); }
-    this.go.disabled = !this.still;
+    hold(this.go, false);
   }
 }
 

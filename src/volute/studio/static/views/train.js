@@ -3,7 +3,7 @@
 import "../parts/dataset.js";
 import "../parts/run.js";
 import { get, post } from "../lib/api.js";
-import { h, icon, tell, View } from "../lib/dom.js";
+import { h, hold, holds, icon, tell, View } from "../lib/dom.js";
 import { choice, line, select, seed } from "../lib/fields.js";
 import { jobs } from "../lib/jobs.js";
 
@@ -35,7 +35,7 @@ class Train extends View {
   /** Where training needs what is not installed, that is said at once. */
   able(can) {
     if (can) return;
-    this.go.disabled = true;
+    hold(this.go, true);
     tell(this.trouble, { detail: "training needs torch, which is not installed", hint: "Close the studio, then: pip install 'volute[train]'" });
   }
 
@@ -48,11 +48,11 @@ class Train extends View {
     this.name = line({ label: "Name", hint: "Empty: that of the data.", maxlength: 80 });
     this.seed = seed(0);
     this.practice = h("div", {});
-    this.go = h("button.primary.wide", { disabled: true }, icon("train"), h("span", {}, "Train"));
-    const form = h("form.panel", { "aria-label": "How to train", onsubmit: (event) => { event.preventDefault(); this.train(); } },
+    this.go = h("button.primary.wide", {}, icon("train"), h("span", {}, "Train"));
+    const form = h("form.panel", { "aria-label": "How to train", onsubmit: (event) => { event.preventDefault(); if (holds(this.go)) return; if (this.data.value) this.train(); else this.data.folder.input.click(); } },
       this.kind, this.practice, this.time, h("details", {}, h("summary", {}, "More"), h("div.panel-more", {}, this.size, this.preset, this.name, this.seed)), this.go);
     this.fresh = h("div.work", {}, this.data, form);
-    this.data.addEventListener("change", () => { this.go.disabled = !this.data.value; this.practise(); });
+    this.data.addEventListener("change", () => { this.practise(); });
   }
 
   /** A painter also needs pictures to practise on. */
@@ -93,7 +93,7 @@ class Train extends View {
 
   async train() {
     this.trouble.replaceChildren();
-    this.go.disabled = true;
+    hold(this.go, true);
     const settings = this.content?.value ? { content: this.content.value } : {};
     const request = { kind: this.kind.value, dataset: this.data.value, preset: this.preset.value, size: this.size.value && !this.size.hidden ? Number(this.size.value) : null, time: this.time.value, seed: this.seed.value, name: this.name.value.trim(), settings };
     try {
@@ -101,7 +101,7 @@ class Train extends View {
       this.show(job.request.run, job.id);
       jobs.end(job.id).catch(() => {}).finally(() => this.list());
     } catch (error) { tell(this.trouble, error); }
-    this.go.disabled = !this.data.value;
+    hold(this.go, false);
   }
 }
 

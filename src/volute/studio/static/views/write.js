@@ -2,7 +2,7 @@
 
 import "../parts/recent.js";
 import { listModels, post } from "../lib/api.js";
-import { button, download, h, icon, say, tell, View } from "../lib/dom.js";
+import { button, download, h, hold, icon, say, tell, View } from "../lib/dom.js";
 import { choice, line, select, slider, toggle } from "../lib/fields.js";
 import { jobs } from "../lib/jobs.js";
 import { number, plural } from "../lib/words.js";
@@ -27,7 +27,7 @@ class Write extends View {
     this.go = h("button.primary.wide", {}, icon("write"), h("span", {}, "Write"));
     const form = h("form.panel", { "aria-label": "How to write", onsubmit: (event) => { event.preventDefault(); this.write(); } },
       this.models, this.classes, this.length, this.temperature, this.seed, this.colour, this.go);
-    this.append(this.head("Write", "The model goes on with your text, character by character. The darker the ground, the less it expected what stands there."),
+    this.append(this.head("Write", "The model goes on with your text, character by character. The stronger the colour behind it, the less it expected what stands there."),
       h("div.work", {}, h("div.stage", {}, this.trouble,
         h("div.field", {}, h("label", { for: "prompt" }, "Beginning"), this.prompt,
           h("div.facts", {}, button("Show how surprising this is", "question", () => this.score()))),
@@ -72,7 +72,7 @@ class Write extends View {
     this.trouble.replaceChildren();
     this.text.replaceChildren(h("span.given", {}, prompt));
     this.bits = this.count = 0;
-    this.go.disabled = true;
+    hold(this.go, true);
     this.state.replaceChildren(this.told, button("Stop", "stop", () => jobs.cancel(this.job).catch((error) => tell(this.trouble, error))));
     this.told.textContent = "Reading the beginning…";
     let made = null;
@@ -81,7 +81,7 @@ class Write extends View {
       say(`Written: ${this.told.textContent}`);
     } catch (error) { tell(this.trouble, error); }
     this.job = "";
-    this.go.disabled = false;
+    hold(this.go, false);
     this.state.replaceChildren(this.told, button("Copy", "copy", () => this.copy()), ...(made ? [download("Manifest", `/api/v1/results/${made.id}/manifest`, { name: `${made.name}.c2pa` }), download("Download", `${made.file}?download=true`, { name: made.name })] : []));
   }
 

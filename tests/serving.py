@@ -66,7 +66,8 @@ def signed(file: Path) -> str:
 def serving(folder: Path, **changes: Any) -> Iterator[Client]:
     """Serve a workspace at a free port while the block runs."""
     app = create(Settings.make({"folder": folder, **changes}))
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)

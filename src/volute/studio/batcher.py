@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
 
 from volute.handles.sampling import BATCH, Sampler
 
+T = TypeVar("T")
 WORKERS = 2
 """Batches at a time."""
 
@@ -52,6 +55,10 @@ class Batcher:
         line.waiting.append(asked)
         self._start(handle, line)
         return await asked.answer
+
+    async def finish(self, work: Callable[[], T]) -> T:
+        """Do what is left to do with pictures, such as signing, on the same few threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     def close(self) -> None:
         """Take no more."""

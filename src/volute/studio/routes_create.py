@@ -65,9 +65,8 @@ async def picture(asked: PictureRequest, studio: Here) -> Response:
     latents = handle.latents(asked.n, seed=asked.seed, truncation=asked.truncation)
     labels = handle.labels(asked.n, seed=asked.seed, classes=classes)
     images = await studio.batcher.decode(handle, latents, labels)
-    return Response(
-        await run_in_threadpool(_signed, studio, handle, images, asked), media_type="image/png"
-    )
+    made = await studio.batcher.finish(lambda: _signed(studio, handle, images, asked))
+    return Response(made, media_type="image/png", headers=FRESH)
 
 
 @router.post("/redraw", response_class=Response, responses=PICTURE)

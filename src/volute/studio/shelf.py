@@ -81,7 +81,7 @@ class Shelf:
         path = self.place(name)
         key = (str(path), _stamp(path))
         with self._lock:
-            handle = self._loaded.pop(key, None) or load(path)
+            handle = self._loaded.pop(key, None) or load(path, threads=_threads(self._open(path)))
             self._loaded[key] = handle
             while len(self._loaded) > KEPT:
                 self._loaded.popitem(last=False)
@@ -203,6 +203,11 @@ class Shelf:
             for key in [key for key in self._loaded if key[0] == str(path)]:
                 del self._loaded[key]
         shutil.rmtree(path)
+
+
+def _threads(artefact: Artefact) -> int | None:
+    """Return how many threads one run may have; small ones run beside each other instead."""
+    return 1 if artefact.config.descriptor.kind in ("gan", "vae") else None
 
 
 def _stamp(path: Path) -> int:

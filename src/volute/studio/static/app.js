@@ -11,8 +11,18 @@ const opened = new Map();
 let now = null;
 
 function addNavigation() {
-  document.getElementById("nav").append(...VIEWS.map((name) =>
-    h("a", { href: `#/${name}`, "data-view": name }, icon(name), h("span", {}, name[0].toUpperCase() + name.slice(1)))));
+  document
+    .getElementById("nav")
+    .append(
+      ...VIEWS.map((name) =>
+        h(
+          "a",
+          { href: `#/${name}`, "data-view": name },
+          icon(name),
+          h("span", {}, name[0].toUpperCase() + name.slice(1)),
+        ),
+      ),
+    );
 }
 
 /** Open the view that the address names; the first time it is loaded. */
@@ -33,8 +43,12 @@ async function load(name) {
   } catch (error) {
     console.warn(error);
     opened.delete(name);
-    return h("section.view", {}, h("h1", { tabindex: "-1" }, "This view could not be loaded"),
-      h("p", {}, "Is the studio still running? Start it again with: volute studio"));
+    return h(
+      "section.view",
+      {},
+      h("h1", { tabindex: "-1" }, "This view could not be loaded"),
+      h("p", {}, "Is the studio still running? Start it again with: volute studio"),
+    );
   }
   return document.createElement(`volute-${name}`);
 }
@@ -52,7 +66,10 @@ function show(view, name, first) {
   }
   const title = view.querySelector("h1");
   document.title = `${title?.textContent ?? name} · volute studio`;
-  if (!first) { title?.focus({ preventScroll: true }); window.scrollTo(0, 0); }
+  if (!first) {
+    title?.focus({ preventScroll: true });
+    window.scrollTo(0, 0);
+  }
 }
 
 function theme() {
@@ -63,7 +80,8 @@ function theme() {
   };
   set(localStorage.getItem("theme") ?? "auto");
   document.getElementById("theme").addEventListener("click", () => {
-    const next = THEMES[(THEMES.indexOf(document.documentElement.dataset.theme) + 1) % THEMES.length];
+    const next =
+      THEMES[(THEMES.indexOf(document.documentElement.dataset.theme) + 1) % THEMES.length];
     localStorage.setItem("theme", next);
     set(next);
     say(word.textContent);
@@ -76,11 +94,16 @@ function presence() {
   let soon = 0;
   jobs.addEventListener("presence", () => {
     clearTimeout(soon);
-    if (jobs.here) { place.hidden = true; return; }
+    if (jobs.here) {
+      place.hidden = true;
+      return;
+    }
     soon = setTimeout(() => {
       place.hidden = false;
-      place.replaceChildren(h("strong", {}, "The studio does not answer. "),
-        "What you made is safe. Start it again with volute studio: this page goes on by itself.");
+      place.replaceChildren(
+        h("strong", {}, "The studio does not answer. "),
+        "What you made is safe. Start it again with volute studio: this page goes on by itself.",
+      );
     }, 1500);
   });
 }

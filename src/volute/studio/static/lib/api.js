@@ -13,15 +13,20 @@ export class Problem extends Error {
   }
 }
 
-export const away = () => new Problem({
-  detail: "The studio does not answer", hint: "If it was closed, start it again: volute studio",
-});
+export const away = () =>
+  new Problem({
+    detail: "The studio does not answer",
+    hint: "If it was closed, start it again: volute studio",
+  });
 
 async function problem(answer) {
   try {
     return new Problem(await answer.json());
   } catch {
-    return new Problem({ detail: `the studio answered with ${answer.status}`, status: answer.status });
+    return new Problem({
+      detail: `the studio answered with ${answer.status}`,
+      status: answer.status,
+    });
   }
 }
 
@@ -30,7 +35,12 @@ async function call(method, path, { json, body, signal } = {}) {
   if (json !== undefined) headers["content-type"] = "application/json";
   let answer;
   try {
-    answer = await fetch(address(path), { method, headers, signal, body: json === undefined ? body : JSON.stringify(json) });
+    answer = await fetch(address(path), {
+      method,
+      headers,
+      signal,
+      body: json === undefined ? body : JSON.stringify(json),
+    });
   } catch (error) {
     throw error.name === "AbortError" ? error : away();
   }
@@ -44,10 +54,12 @@ const address = (path) => (path.startsWith(ROOT) ? path : ROOT + path);
 export const get = async (path, options) => (await call("GET", path, options)).json();
 
 /** Send JSON, return JSON. */
-export const post = async (path, json = {}, options = {}) => (await call("POST", path, { json, ...options })).json();
+export const post = async (path, json = {}, options = {}) =>
+  (await call("POST", path, { json, ...options })).json();
 
 /** Send JSON, return a picture. */
-export const picture = async (path, json, options = {}) => (await call("POST", path, { json, ...options })).blob();
+export const picture = async (path, json, options = {}) =>
+  (await call("POST", path, { json, ...options })).blob();
 
 export const remove = (path) => call("DELETE", path);
 
@@ -61,22 +73,38 @@ export function send(path, file, told = () => {}) {
     request.onerror = () => reject(away());
     request.onload = () => {
       let answer = null;
-      try { answer = request.responseText ? JSON.parse(request.responseText) : null; } catch { /* told below */ }
+      try {
+        answer = request.responseText ? JSON.parse(request.responseText) : null;
+      } catch {
+        /* told below */
+      }
       if (request.status < 300) resolve(answer);
-      else reject(new Problem(answer ?? { detail: `the studio answered with ${request.status}`, status: request.status }));
+      else
+        reject(
+          new Problem(
+            answer ?? {
+              detail: `the studio answered with ${request.status}`,
+              status: request.status,
+            },
+          ),
+        );
     };
     request.send(file);
   });
 }
 
 /** Upload a file; return its `FileInfo`. */
-export const upload = (file, told) => send(`/files?name=${encodeURIComponent(file.name || "file")}`, file, told);
+export const upload = (file, told) =>
+  send(`/files?name=${encodeURIComponent(file.name || "file")}`, file, told);
 
 let models = null;
 
 /** The models at hand; asked once, and again after `forget`. */
 export async function listModels(...kinds) {
-  models ??= get("/models").catch((error) => { models = null; throw error; });
+  models ??= get("/models").catch((error) => {
+    models = null;
+    throw error;
+  });
   const found = await models;
   return kinds.length ? found.filter((one) => kinds.includes(one.kind)) : found;
 }
@@ -88,4 +116,5 @@ export function forget() {
 }
 
 /** A WebSocket of the API. */
-export const socket = (path) => new WebSocket(`${location.protocol.replace("http", "ws")}//${location.host}${ROOT}${path}`);
+export const socket = (path) =>
+  new WebSocket(`${location.protocol.replace("http", "ws")}//${location.host}${ROOT}${path}`);

@@ -21,7 +21,9 @@ export function h(tag, attributes = {}, ...children) {
 
 /** The children that are there, lists laid flat. */
 export const present = (children) =>
-  children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
+  children
+    .flat(Infinity)
+    .filter((child) => child !== null && child !== undefined && child !== false);
 
 /** An element of SVG. */
 export function s(name, attributes = {}, ...children) {
@@ -38,8 +40,12 @@ export const icon = (name) =>
 /** A button with an icon; `quiet` shows its words only to screen readers, and as a tooltip. */
 export function button(words, name, onclick, { kind = "", quiet = false, ...rest } = {}) {
   const told = quiet ? { "aria-label": words, title: words } : {};
-  return h(`button${kind && `.${kind}`}${quiet ? ".round" : ""}`,
-    { type: "button", onclick, ...told, ...rest }, name && icon(name), !quiet && h("span", {}, words));
+  return h(
+    `button${kind && `.${kind}`}${quiet ? ".round" : ""}`,
+    { type: "button", onclick, ...told, ...rest },
+    name && icon(name),
+    !quiet && h("span", {}, words),
+  );
 }
 
 /** Have a button do nothing for a while: it keeps the focus, which a disabled one would lose. */
@@ -56,46 +62,80 @@ const PATIENCE_MS = 4000;
 /** A button that is pressed twice before anything is lost. */
 export function careful(words, question, onsure, options = {}) {
   let sure = 0;
-  const calm = () => { sure = 0; made.classList.remove("danger"); name(words); };
-  const name = (now) => {
-    if (options.quiet) { made.setAttribute("aria-label", now); made.title = now; }
-    else made.querySelector("span").textContent = now;
+  const calm = () => {
+    sure = 0;
+    made.classList.remove("danger");
+    name(words);
   };
-  const made = button(words, "delete", () => {
-    if (sure) { clearTimeout(sure); calm(); onsure(); return; }
-    made.classList.add("danger");
-    name(question);
-    say(`${question} Press again.`);
-    sure = setTimeout(calm, PATIENCE_MS);
-  }, options);
+  const name = (now) => {
+    if (options.quiet) {
+      made.setAttribute("aria-label", now);
+      made.title = now;
+    } else made.querySelector("span").textContent = now;
+  };
+  const made = button(
+    words,
+    "delete",
+    () => {
+      if (sure) {
+        clearTimeout(sure);
+        calm();
+        onsure();
+        return;
+      }
+      made.classList.add("danger");
+      name(question);
+      say(`${question} Press again.`);
+      sure = setTimeout(calm, PATIENCE_MS);
+    },
+    options,
+  );
   return made;
 }
 
 /** A link that downloads. */
 export function download(words, href, { quiet = false, kind = "", name = "" } = {}) {
   const told = quiet ? { "aria-label": words, title: words } : {};
-  return h(`a.button${kind && `.${kind}`}${quiet ? ".round" : ""}`, { href, download: name || true, ...told },
-    icon("download"), !quiet && h("span", {}, words));
+  return h(
+    `a.button${kind && `.${kind}`}${quiet ? ".round" : ""}`,
+    { href, download: name || true, ...told },
+    icon("download"),
+    !quiet && h("span", {}, words),
+  );
 }
 
 /** Say something in the live region. */
 export function say(words) {
   const status = document.getElementById("status");
   status.textContent = "";
-  setTimeout(() => { status.textContent = words; }, 50);
+  setTimeout(() => {
+    status.textContent = words;
+  }, 50);
 }
 
 /** Show an error where it belongs: what is wrong, and what to do. */
 export function tell(place, error) {
   if (error?.name === "AbortError") return;
   if (!error?.detail) console.warn(error);
-  place.replaceChildren(h("div.problem", { role: "alert" }, icon("warn"),
-    h("div", {}, h("strong", {}, capital(error.detail || String(error))), error.hint && h("p", {}, capital(error.hint))),
-    button("Dismiss", "close", () => place.replaceChildren(), { quiet: true })));
+  place.replaceChildren(
+    h(
+      "div.problem",
+      { role: "alert" },
+      icon("warn"),
+      h(
+        "div",
+        {},
+        h("strong", {}, capital(error.detail || String(error))),
+        error.hint && h("p", {}, capital(error.hint)),
+      ),
+      button("Dismiss", "close", () => place.replaceChildren(), { quiet: true }),
+    ),
+  );
 }
 
 /** Begin with a capital letter, but for names of files and models. */
-export const capital = (words) => (/^[a-z]+[ ,.:;]?( |$)/.test(words) ? words.charAt(0).toUpperCase() + words.slice(1) : words);
+export const capital = (words) =>
+  /^[a-z]+[ ,.:;]?( |$)/.test(words) ? words.charAt(0).toUpperCase() + words.slice(1) : words;
 
 /** What fills a place where nothing is yet, and says what to do. */
 export const empty = (name, title, words, ...actions) =>
@@ -111,8 +151,12 @@ export class View extends HTMLElement {
 
   /** The head of a view. */
   head(title, words, ...actions) {
-    return h("header.head", {}, h("div", {}, h("h1", { tabindex: "-1" }, title), h("p", {}, words)),
-      h("div.actions", {}, actions));
+    return h(
+      "header.head",
+      {},
+      h("div", {}, h("h1", { tabindex: "-1" }, title), h("p", {}, words)),
+      h("div.actions", {}, actions),
+    );
   }
 
   entered() {}

@@ -19,7 +19,11 @@ class Jobs extends EventTarget {
   /** Begin to listen; goes on by itself after the studio was away. */
   open() {
     const line = socket("/events");
-    line.onopen = () => { this.#wait = 500; this.#present(true); this.refresh(); };
+    line.onopen = () => {
+      this.#wait = 500;
+      this.#present(true);
+      this.refresh();
+    };
     line.onmessage = ({ data }) => this.#take(JSON.parse(data));
     line.onclose = () => {
       this.#present(false);
@@ -31,9 +35,12 @@ class Jobs extends EventTarget {
   /** Ask for all jobs anew: after the page was opened, or events were lost. */
   async refresh() {
     try {
-      for (const job of (await get("/jobs?limit=50")).reverse()) this.#take({ type: "job", job: job.id, data: job });
+      for (const job of (await get("/jobs?limit=50")).reverse())
+        this.#take({ type: "job", job: job.id, data: job });
       for (const id of this.#followers.keys()) await this.#catchUp(id);
-    } catch { /* the socket tells that the studio is away */ }
+    } catch {
+      /* the socket tells that the studio is away */
+    }
   }
 
   /**
@@ -46,7 +53,10 @@ class Jobs extends EventTarget {
     this.#followers.set(id, all.add(hears));
     for (const event of this.#past.get(id) ?? []) hears[event.type]?.(event.data);
     this.#past.delete(id);
-    return () => { all.delete(hears); if (!all.size) this.#followers.delete(id); };
+    return () => {
+      all.delete(hears);
+      if (!all.size) this.#followers.delete(id);
+    };
   }
 
   /**
@@ -76,12 +86,24 @@ class Jobs extends EventTarget {
     });
   }
 
-  cancel(id) { return post(`/jobs/${id}/cancel`); }
+  cancel(id) {
+    return post(`/jobs/${id}/cancel`);
+  }
 
   #take({ type, job, data }) {
-    if (type === "lagged") { this.refresh(); return; }
-    if (type === "job") { this.known.delete(job); this.known.set(job, data); this.#changed(); }
-    if (type === "progress" && this.known.has(job)) { this.known.get(job).progress = data; this.#changed(); }
+    if (type === "lagged") {
+      this.refresh();
+      return;
+    }
+    if (type === "job") {
+      this.known.delete(job);
+      this.known.set(job, data);
+      this.#changed();
+    }
+    if (type === "progress" && this.known.has(job)) {
+      this.known.get(job).progress = data;
+      this.#changed();
+    }
     if (type === "result") this.dispatchEvent(new CustomEvent("result", { detail: data }));
     const followers = this.#followers.get(job);
     if (followers) for (const hears of [...followers]) hears[type]?.(data);
@@ -106,7 +128,10 @@ class Jobs extends EventTarget {
 
   #changed() {
     if (this.soon) return;
-    this.soon = requestAnimationFrame(() => { this.soon = 0; this.dispatchEvent(new Event("change")); });
+    this.soon = requestAnimationFrame(() => {
+      this.soon = 0;
+      this.dispatchEvent(new Event("change"));
+    });
   }
 
   #present(here) {
@@ -118,8 +143,12 @@ class Jobs extends EventTarget {
 /** Why a job did not end well. */
 function reason(job) {
   if (job.problem) return new Problem(job.problem);
-  if (job.state === "cancelled") return Object.assign(new Problem({ detail: "It was stopped" }), { name: "AbortError" });
-  return new Problem({ detail: "The studio was closed while it worked on this", hint: "Ask for it again." });
+  if (job.state === "cancelled")
+    return Object.assign(new Problem({ detail: "It was stopped" }), { name: "AbortError" });
+  return new Problem({
+    detail: "The studio was closed while it worked on this",
+    hint: "Ask for it again.",
+  });
 }
 
 export const jobs = new Jobs();

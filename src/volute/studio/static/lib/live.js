@@ -3,6 +3,7 @@
 import { away, Problem, socket } from "./api.js";
 
 const REMEMBERED = 128;
+const LOST_MS = 1000;
 
 /** A line to the painter. It hears `frame(blob, about)`, `ready()`, `problem(error)` and `closed()`. */
 export class Live {
@@ -10,28 +11,47 @@ export class Live {
   #last = -1;
   #shut = false;
 
-  constructor(hears) { this.hears = hears; }
+  constructor(hears) {
+    this.hears = hears;
+  }
 
   /** Open it; the first message says how to paint. */
   open(start) {
     this.line = socket("/live");
     this.line.binaryType = "arraybuffer";
     this.line.onopen = () => this.set(start);
-    this.line.onmessage = ({ data }) => (typeof data === "string" ? this.#told(JSON.parse(data)) : this.#frame(data));
+    this.line.onmessage = ({ data }) =>
+      typeof data === "string" ? this.#told(JSON.parse(data)) : this.#frame(data);
     this.line.onclose = (event) => {
-      if (!this.#shut && !this.failed) this.hears.problem?.(event.code === 1006 ? away() : new Problem({ detail: "The painter has stopped", hint: "Start again." }));
+      if (!this.#shut && !this.failed)
+        this.hears.problem?.(
+          event.code === 1006
+            ? away()
+            : new Problem({ detail: "The painter has stopped", hint: "Start again." }),
+        );
       this.hears.closed?.();
     };
     return this;
   }
 
-  get open_() { return this.line?.readyState === WebSocket.OPEN; }
+  get open_() {
+    return this.line?.readyState === WebSocket.OPEN;
+  }
 
   /** Frames that are on the way. */
-  get away() { return this.#sent.length - 1 - this.#last; }
+  get away() {
+    return this.#sent.length - 1 - this.#last;
+  }
+
+  /** Whether nothing has come back for so long that it will not: the frame was lost on a change. */
+  get stuck() {
+    return this.away > 0 && performance.now() - this.#sent.at(-1) > LOST_MS;
+  }
 
   /** Paint in another way from now on. */
-  set(start) { if (this.open_) this.line.send(JSON.stringify(start)); }
+  set(start) {
+    if (this.open_) this.line.send(JSON.stringify(start));
+  }
 
   /** Send the pixels of an `ImageData`. */
   send({ width, height, data }) {
@@ -50,7 +70,10 @@ export class Live {
 
   #told(message) {
     if (message.type === "ready") this.hears.ready?.();
-    if (message.type === "problem") { this.failed = true; this.hears.problem?.(new Problem(message.problem)); }
+    if (message.type === "problem") {
+      this.failed = true;
+      this.hears.problem?.(new Problem(message.problem));
+    }
   }
 
   #frame(data) {

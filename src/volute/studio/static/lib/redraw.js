@@ -27,7 +27,9 @@ export class Redrawer {
       try {
         const bitmap = await createImageBitmap(await picture("/redraw", request));
         this.show(bitmap, performance.now() - began);
-      } catch (error) { this.fail(error); }
+      } catch (error) {
+        this.fail(error);
+      }
     }
     this.#busy = false;
   }

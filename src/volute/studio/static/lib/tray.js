@@ -25,18 +25,34 @@ export function tray(jobs) {
   };
   toggle.addEventListener("click", () => open(place.hidden));
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !place.hidden) { open(false); toggle.focus(); }
+    if (event.key === "Escape" && !place.hidden) {
+      open(false);
+      toggle.focus();
+    }
   });
   document.addEventListener("pointerdown", (event) => {
-    if (!place.hidden && !place.contains(event.target) && !toggle.contains(event.target)) open(false);
+    if (!place.hidden && !place.contains(event.target) && !toggle.contains(event.target))
+      open(false);
   });
   jobs.addEventListener("change", draw);
 }
 
 function fill(place, shown, jobs, close) {
   const focused = place.contains(document.activeElement) ? document.activeElement.dataset.of : null;
-  place.replaceChildren(h("header", {}, h("h2", {}, "Activity"), button("Close", "close", close, { quiet: true })),
-    shown.length ? h("ul", {}, shown.map((job) => row(job, jobs))) : h("p.soft", {}, "Nothing yet. What you start shows here, and goes on if you close the page."));
+  place.replaceChildren(
+    h("header", {}, h("h2", {}, "Activity"), button("Close", "close", close, { quiet: true })),
+    shown.length
+      ? h(
+          "ul",
+          {},
+          shown.map((job) => row(job, jobs)),
+        )
+      : h(
+          "p.soft",
+          {},
+          "Nothing yet. What you start shows here, and goes on if you close the page.",
+        ),
+  );
   if (focused) place.querySelector(`[data-of="${focused}"]`)?.focus();
 }
 
@@ -45,18 +61,40 @@ function row(job, jobs) {
   const left = job.progress?.left_s ? `, ${span(job.progress.left_s)} left` : "";
   const state = job.state === "running" && share ? `${percent(share)}${left}` : STATES[job.state];
   const trouble = h("div", {});
-  const stop = () => jobs.cancel(job.id).then(() => say("Stopping"), (error) => tell(trouble, error));
-  return h("li", {}, h(`span.dot.${job.state}`, { "aria-hidden": "true" }, job.state === "done" && icon("check")),
-    h("div", {}, h("strong", {}, DEEDS[job.kind] ?? job.kind), h("small", {}, state, job.request.model ? ` · ${job.request.model}` : ""),
+  const stop = () =>
+    jobs.cancel(job.id).then(
+      () => say("Stopping"),
+      (error) => tell(trouble, error),
+    );
+  return h(
+    "li",
+    {},
+    h(`span.dot.${job.state}`, { "aria-hidden": "true" }, job.state === "done" && icon("check")),
+    h(
+      "div",
+      {},
+      h("strong", {}, DEEDS[job.kind] ?? job.kind),
+      h("small", {}, state, job.request.model ? ` · ${job.request.model}` : ""),
       job.problem && h("small.bad", {}, job.problem.detail),
-      job.state === "running" && bar(share, DEEDS[job.kind]), trouble),
-    !ended(job) && button(`Stop ${DEEDS[job.kind] ?? job.kind}`, "stop", stop, { quiet: true, "data-of": job.id }));
+      job.state === "running" && bar(share, DEEDS[job.kind]),
+      trouble,
+    ),
+    !ended(job) &&
+      button(`Stop ${DEEDS[job.kind] ?? job.kind}`, "stop", stop, {
+        quiet: true,
+        "data-of": job.id,
+      }),
+  );
 }
 
 /** A bar of progress, with `fill(share)`; 0 is not known. */
 export function bar(share, label) {
   const inner = h("i", {});
-  const made = h("div.progress", { role: "progressbar", "aria-label": label, "aria-valuemin": 0, "aria-valuemax": 100 }, inner);
+  const made = h(
+    "div.progress",
+    { role: "progressbar", "aria-label": label, "aria-valuemin": 0, "aria-valuemax": 100 },
+    inner,
+  );
   made.fill = (now) => {
     inner.style.setProperty("--at", now);
     made.classList.toggle("unknown", !(now > 0));

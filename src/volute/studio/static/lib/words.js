@@ -4,7 +4,10 @@ const SIZES = ["B", "kB", "MB", "GB", "TB"];
 
 export function bytes(count) {
   let step = 0;
-  while (count >= 999.5 && step < SIZES.length - 1) { count /= 1000; step += 1; }
+  while (count >= 999.5 && step < SIZES.length - 1) {
+    count /= 1000;
+    step += 1;
+  }
   return `${step && count < 9.95 ? count.toFixed(1) : Math.round(count)} ${SIZES[step]}`;
 }
 
@@ -22,7 +25,8 @@ export function span(seconds) {
   return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
 }
 
-export const plural = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
+export const plural = (count, one, many = `${one}s`) =>
+  `${number(count)} ${count === 1 ? one : many}`;
 
 export function percent(share) {
   if (share > 0 && share < 0.001) return "under 0.1 %";
@@ -34,19 +38,40 @@ export function moment(text) {
   const then = new Date(text);
   if (Number.isNaN(then.getTime())) return text;
   const today = then.toDateString() === new Date().toDateString();
-  return then.toLocaleString("en-GB", today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" });
+  return then.toLocaleString(
+    "en-GB",
+    today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" },
+  );
 }
 
 export const KINDS = {
-  gan: "Makes pictures", vae: "Makes pictures", style: "Paints", upscale: "Enlarges", lm: "Writes",
-  classify: "Names what it sees", extractor: "Measures likeness", watermark: "Marks pictures", detector: "Finds made pictures",
+  gan: "Makes pictures",
+  vae: "Makes pictures",
+  style: "Paints",
+  upscale: "Enlarges",
+  lm: "Writes",
+  classify: "Names what it sees",
+  extractor: "Measures likeness",
+  watermark: "Marks pictures",
+  detector: "Finds made pictures",
 };
 
 export const DEEDS = {
-  sample: "Making pictures", interpolate: "Making an animation", stylize: "Painting", upscale: "Enlarging", write: "Writing",
-  check: "Looking at the data", train: "Training", export: "Making a model",
+  sample: "Making pictures",
+  interpolate: "Making an animation",
+  stylize: "Painting",
+  upscale: "Enlarging",
+  write: "Writing",
+  check: "Looking at the data",
+  train: "Training",
+  export: "Making a model",
 };
 
 export const STATES = {
-  waiting: "waiting", running: "at work", done: "done", failed: "failed", cancelled: "stopped", interrupted: "interrupted",
+  waiting: "waiting",
+  running: "at work",
+  done: "done",
+  failed: "failed",
+  cancelled: "stopped",
+  interrupted: "interrupted",
 };

@@ -7,10 +7,31 @@ const HEIGHT = 260;
 const EDGE = { left: 46, right: 12, top: 12, bottom: 28 };
 const SMOOTH = 0.85;
 const NAMES = {
-  g_loss: "generator", d_loss: "discriminator", loss: "loss", held_out_bits: "bits a byte, held out", bits: "bits a byte", nats: "nats",
-  accuracy: "accuracy", held_out_accuracy: "accuracy, held out", psnr: "PSNR", content: "content", style: "style",
+  g_loss: "generator",
+  d_loss: "discriminator",
+  loss: "loss",
+  held_out_bits: "bits a byte, held out",
+  bits: "bits a byte",
+  nats: "nats",
+  accuracy: "accuracy",
+  held_out_accuracy: "accuracy, held out",
+  psnr: "PSNR",
+  content: "content",
+  style: "style",
 };
-const WANTED = ["g_loss", "d_loss", "loss", "nats", "bits", "held_out_bits", "content", "style", "accuracy", "held_out_accuracy", "psnr"];
+const WANTED = [
+  "g_loss",
+  "d_loss",
+  "loss",
+  "nats",
+  "bits",
+  "held_out_bits",
+  "content",
+  "style",
+  "accuracy",
+  "held_out_accuracy",
+  "psnr",
+];
 const OTHER = ["shown", "seconds", "rate", "lr"];
 const MOST = 3;
 
@@ -23,7 +44,9 @@ export class Chart extends HTMLElement {
     this.append(this.legend, this.drawing);
     this.drawing.addEventListener("pointermove", (event) => this.#point(event));
     this.drawing.addEventListener("pointerleave", () => this.#key());
-    new ResizeObserver(() => { if (this.clientWidth && this.clientWidth !== this.width) this.draw(this.log); }).observe(this);
+    new ResizeObserver(() => {
+      if (this.clientWidth && this.clientWidth !== this.width) this.draw(this.log);
+    }).observe(this);
   }
 
   draw(log = []) {
@@ -33,35 +56,73 @@ export class Chart extends HTMLElement {
     this.series = chosen(log);
     this.drawing.replaceChildren();
     this.#key();
-    if (!this.series.length) { this.drawing.setAttribute("aria-label", "No numbers yet"); return; }
+    if (!this.series.length) {
+      this.drawing.setAttribute("aria-label", "No numbers yet");
+      return;
+    }
     const all = this.series.flatMap(({ points }) => points);
-    const span = (index) => [Math.min(...all.map((one) => one[index])), Math.max(...all.map((one) => one[index]))];
-    [this.x, this.y] = [scale(...span(0), EDGE.left, this.width - EDGE.right), scale(...padded(span(1)), HEIGHT - EDGE.bottom, EDGE.top)];
+    const span = (index) => [
+      Math.min(...all.map((one) => one[index])),
+      Math.max(...all.map((one) => one[index])),
+    ];
+    [this.x, this.y] = [
+      scale(...span(0), EDGE.left, this.width - EDGE.right),
+      scale(...padded(span(1)), HEIGHT - EDGE.bottom, EDGE.top),
+    ];
     this.drawing.append(...this.#axes());
     for (const { points, index } of this.series) {
-      const line = (some) => `M${some.map(([x, y]) => `${this.x(x).toFixed(1)} ${this.y(y).toFixed(1)}`).join("L")}`;
-      this.drawing.append(s("path", { class: `thin c${index}`, d: line(points) }), s("path", { class: `thick c${index}`, d: line(smoothed(points)) }));
+      const line = (some) =>
+        `M${some.map(([x, y]) => `${this.x(x).toFixed(1)} ${this.y(y).toFixed(1)}`).join("L")}`;
+      this.drawing.append(
+        s("path", { class: `thin c${index}`, d: line(points) }),
+        s("path", { class: `thick c${index}`, d: line(smoothed(points)) }),
+      );
     }
     this.mark = s("path", { class: "mark", d: "" });
     this.drawing.append(this.mark);
-    this.drawing.setAttribute("aria-label", `Curves: ${this.series.map(({ name, points }) => `${name} from ${round(points[0][1])} to ${round(points.at(-1)[1])}`).join("; ")}`);
+    this.drawing.setAttribute(
+      "aria-label",
+      `Curves: ${this.series.map(({ name, points }) => `${name} from ${round(points[0][1])} to ${round(points.at(-1)[1])}`).join("; ")}`,
+    );
   }
 
   #axes() {
     const made = [];
     for (const value of ticks(this.y.from, this.y.to, 4)) {
-      made.push(s("path", { class: "rule", d: `M${EDGE.left} ${this.y(value)}H${this.width - EDGE.right}` }), text(EDGE.left - 8, this.y(value) + 4, round(value), "end"));
+      made.push(
+        s("path", {
+          class: "rule",
+          d: `M${EDGE.left} ${this.y(value)}H${this.width - EDGE.right}`,
+        }),
+        text(EDGE.left - 8, this.y(value) + 4, round(value), "end"),
+      );
     }
-    for (const value of ticks(this.x.from, this.x.to, this.width / 140)) made.push(text(this.x(value), HEIGHT - 8, value >= 10_000 ? `${number(value / 1000)}k` : number(value), "middle"));
+    for (const value of ticks(this.x.from, this.x.to, this.width / 140))
+      made.push(
+        text(
+          this.x(value),
+          HEIGHT - 8,
+          value >= 10_000 ? `${number(value / 1000)}k` : number(value),
+          "middle",
+        ),
+      );
     return made;
   }
 
   /** The legend, with the values at one place, or the last. */
   #key(at = Infinity) {
-    this.legend.replaceChildren(...(this.series ?? []).map(({ name, points, index }) => {
-      const point = points.findLast(([x]) => x <= at) ?? points[0];
-      return h(`span.c${index}`, {}, h("i", { "aria-hidden": "true" }), `${name} ${round(point[1])}`);
-    }), ...(Number.isFinite(at) ? [h("span", {}, `at ${number(at)} shown`)] : []));
+    this.legend.replaceChildren(
+      ...(this.series ?? []).map(({ name, points, index }) => {
+        const point = points.findLast(([x]) => x <= at) ?? points[0];
+        return h(
+          `span.c${index}`,
+          {},
+          h("i", { "aria-hidden": "true" }),
+          `${name} ${round(point[1])}`,
+        );
+      }),
+      ...(Number.isFinite(at) ? [h("span", {}, `at ${number(at)} shown`)] : []),
+    );
   }
 
   #point(event) {
@@ -77,9 +138,16 @@ export class Chart extends HTMLElement {
 function chosen(log) {
   const keys = Object.keys(Object.assign({}, ...log)).filter((key) => !OTHER.includes(key));
   const known = WANTED.filter((key) => keys.includes(key));
-  return (known.length ? known : keys).slice(0, MOST).map((key, index) => ({
-    index, name: NAMES[key] ?? key.replaceAll("_", " "), points: log.filter((line) => Number.isFinite(line[key])).map((line) => [line.shown, line[key]]),
-  })).filter(({ points }) => points.length);
+  return (known.length ? known : keys)
+    .slice(0, MOST)
+    .map((key, index) => ({
+      index,
+      name: NAMES[key] ?? key.replaceAll("_", " "),
+      points: log
+        .filter((line) => Number.isFinite(line[key]))
+        .map((line) => [line.shown, line[key]]),
+    }))
+    .filter(({ points }) => points.length);
 }
 
 function smoothed(points) {
@@ -94,10 +162,17 @@ function smoothed(points) {
 function scale(from, to, start, end) {
   const width = to - from || 1;
   const at = (value) => start + ((value - from) / width) * (end - start);
-  return Object.assign(at, { from, to, back: (place) => from + ((place - start) / (end - start)) * width });
+  return Object.assign(at, {
+    from,
+    to,
+    back: (place) => from + ((place - start) / (end - start)) * width,
+  });
 }
 
-const padded = ([low, high]) => { const more = (high - low || 1) * 0.06; return [low - more, high + more]; };
+const padded = ([low, high]) => {
+  const more = (high - low || 1) * 0.06;
+  return [low - more, high + more];
+};
 
 function ticks(from, to, count) {
   const rough = (to - from) / count || 1;
@@ -110,6 +185,7 @@ function ticks(from, to, count) {
 
 const text = (x, y, words, anchor) => s("text", { x, y, "text-anchor": anchor }, String(words));
 
-const round = (value) => (Math.abs(value) >= 100 ? number(value) : Number(value.toPrecision(3)).toString());
+const round = (value) =>
+  Math.abs(value) >= 100 ? number(value) : Number(value.toPrecision(3)).toString();
 
 customElements.define("volute-chart", Chart);

@@ -11,15 +11,31 @@ export class Drop extends HTMLElement {
   connectedCallback() {
     if (this.input) return;
     const of = (name) => this.getAttribute(name);
-    this.input = h("input.hidden", { type: "file", accept: of("accept"), multiple: this.hasAttribute("multiple"),
-      webkitdirectory: this.hasAttribute("folder") });
-    this.append(h("label", {}, this.input, icon(this.hasAttribute("folder") ? "folder" : "drop"),
-      h("span", {}, h("strong", {}, of("label")), of("hint") && h("small", {}, of("hint")))));
+    this.input = h("input.hidden", {
+      type: "file",
+      accept: of("accept"),
+      multiple: this.hasAttribute("multiple"),
+      webkitdirectory: this.hasAttribute("folder"),
+    });
+    this.append(
+      h(
+        "label",
+        {},
+        this.input,
+        icon(this.hasAttribute("folder") ? "folder" : "drop"),
+        h("span", {}, h("strong", {}, of("label")), of("hint") && h("small", {}, of("hint"))),
+      ),
+    );
     this.input.addEventListener("change", () => {
-      this.#give([...this.input.files].map((file) => named(file, file.webkitRelativePath || file.name)));
+      this.#give(
+        [...this.input.files].map((file) => named(file, file.webkitRelativePath || file.name)),
+      );
       this.input.value = "";
     });
-    this.addEventListener("dragover", (event) => { event.preventDefault(); this.classList.add("over"); });
+    this.addEventListener("dragover", (event) => {
+      event.preventDefault();
+      this.classList.add("over");
+    });
     this.addEventListener("dragleave", () => this.classList.remove("over"));
     this.addEventListener("drop", (event) => this.#dropped(event));
   }
@@ -28,14 +44,20 @@ export class Drop extends HTMLElement {
     event.preventDefault();
     event.stopPropagation();
     this.classList.remove("over");
-    const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-    const files = entries.length ? (await Promise.all(entries.map(within))).flat()
+    const entries = [...event.dataTransfer.items]
+      .map((item) => item.webkitGetAsEntry?.())
+      .filter(Boolean);
+    const files = entries.length
+      ? (await Promise.all(entries.map(within))).flat()
       : [...event.dataTransfer.files].map((file) => named(file, file.name));
-    this.#give(this.hasAttribute("multiple") || this.hasAttribute("folder") ? files : files.slice(0, 1));
+    this.#give(
+      this.hasAttribute("multiple") || this.hasAttribute("folder") ? files : files.slice(0, 1),
+    );
   }
 
   #give(files) {
-    if (files.length) this.dispatchEvent(new CustomEvent("files", { detail: files, bubbles: true }));
+    if (files.length)
+      this.dispatchEvent(new CustomEvent("files", { detail: files, bubbles: true }));
   }
 }
 

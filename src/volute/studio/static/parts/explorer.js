@@ -22,13 +22,34 @@ export class Explorer extends HTMLElement {
     this.places = h("div.directions", {});
     this.titled = h("h2", { tabindex: "-1" }, "Explore");
     this.again = button("Make again", "again", () => this.#again());
-    this.drawer = new Redrawer((bitmap, ms) => this.#shown(bitmap, ms), (error) => tell(this.trouble, error));
+    this.drawer = new Redrawer(
+      (bitmap, ms) => this.#shown(bitmap, ms),
+      (error) => tell(this.trouble, error),
+    );
     this.append(
-      h("header", {}, this.titled, button("Close", "close", () => this.#fire("close"), { quiet: true })), this.trouble,
-      h("div.split", {}, h("figure", {}, this.canvas, h("figcaption", {}, this.caption)), this.places),
-      h("div.actions", {}, button("Keep and download", "download", () => this.#keep(true), { kind: "primary" }),
-        button("Keep", "check", () => this.#keep(false)), button("Blend with another", "blend", () => this.#fire("blend", this.point)),
-        this.again, button("Back to the sample", "back", () => this.#reset())));
+      h(
+        "header",
+        {},
+        this.titled,
+        button("Close", "close", () => this.#fire("close"), { quiet: true }),
+      ),
+      this.trouble,
+      h(
+        "div.split",
+        {},
+        h("figure", {}, this.canvas, h("figcaption", {}, this.caption)),
+        this.places,
+      ),
+      h(
+        "div.actions",
+        {},
+        button("Keep and download", "download", () => this.#keep(true), { kind: "primary" }),
+        button("Keep", "check", () => this.#keep(false)),
+        button("Blend with another", "blend", () => this.#fire("blend", this.point)),
+        this.again,
+        button("Back to the sample", "back", () => this.#reset()),
+      ),
+    );
   }
 
   /** Show a place: `model` is a `ModelInfo`, `point` as in the API, `result` what was made there, if it was. */
@@ -48,21 +69,52 @@ export class Explorer extends HTMLElement {
 
   async #sliders() {
     const { name, classes } = this.model;
-    this.places.replaceChildren(h("p.soft", {}, "Finding what its pictures differ by most…"), bar(0, "Finding directions"));
+    this.places.replaceChildren(
+      h("p.soft", {}, "Finding what its pictures differ by most…"),
+      bar(0, "Finding directions"),
+    );
     try {
-      if (!this.#directions.has(name)) this.#directions.set(name, await get(`/models/${encodeURIComponent(name)}/directions`));
-    } catch (error) { this.places.replaceChildren(); tell(this.trouble, error); return; }
+      if (!this.#directions.has(name))
+        this.#directions.set(name, await get(`/models/${encodeURIComponent(name)}/directions`));
+    } catch (error) {
+      this.places.replaceChildren();
+      tell(this.trouble, error);
+      return;
+    }
     if (name !== this.model.name) return;
     const { shares, reach } = this.#directions.get(name);
-    const sliders = shares.map((share, index) => slider({
-      label: `Direction ${index + 1}`, min: -reach, max: reach, step: 0.05, value: this.point.sliders[index] ?? 0,
-      shown: (value) => `${value > 0 ? "+" : ""}${value.toFixed(1)} · ${percent(share)} of the variety`,
-      onmove: (value) => { this.#move(index, value); },
-    }));
-    const kind = classes.length > 0 && select({ label: "Class", options: classes.map((one) => [one, one]), value: this.point.label || classes[0],
-      onchange: (label) => { this.point.label = label; this.#draw(); } });
-    this.places.replaceChildren(...[kind].filter(Boolean), ...sliders.slice(0, FIRST),
-      ...(sliders.length > FIRST ? [h("details", {}, h("summary", {}, "Finer directions"), sliders.slice(FIRST))] : []));
+    const sliders = shares.map((share, index) =>
+      slider({
+        label: `Direction ${index + 1}`,
+        min: -reach,
+        max: reach,
+        step: 0.05,
+        value: this.point.sliders[index] ?? 0,
+        shown: (value) =>
+          `${value > 0 ? "+" : ""}${value.toFixed(1)} · ${percent(share)} of the variety`,
+        onmove: (value) => {
+          this.#move(index, value);
+        },
+      }),
+    );
+    const kind =
+      classes.length > 0 &&
+      select({
+        label: "Class",
+        options: classes.map((one) => [one, one]),
+        value: this.point.label || classes[0],
+        onchange: (label) => {
+          this.point.label = label;
+          this.#draw();
+        },
+      });
+    this.places.replaceChildren(
+      ...[kind].filter(Boolean),
+      ...sliders.slice(0, FIRST),
+      ...(sliders.length > FIRST
+        ? [h("details", {}, h("summary", {}, "Finer directions"), sliders.slice(FIRST))]
+        : []),
+    );
   }
 
   #move(index, value) {
@@ -71,7 +123,9 @@ export class Explorer extends HTMLElement {
     this.#draw();
   }
 
-  #draw() { this.drawer.ask({ model: this.model.name, point: this.point }); }
+  #draw() {
+    this.drawer.ask({ model: this.model.name, point: this.point });
+  }
 
   #shown(bitmap, ms) {
     paint(this.canvas, bitmap);
@@ -87,14 +141,18 @@ export class Explorer extends HTMLElement {
       this.#fire("kept", kept);
       if (toDisk) h("a", { href: `${kept.file}?download=true`, download: kept.name }).click();
       say(`Kept as ${kept.name}`);
-    } catch (error) { tell(this.trouble, error); }
+    } catch (error) {
+      tell(this.trouble, error);
+    }
   }
 
   async #again() {
     try {
       this.#fire("kept", await makeAgain(this.result));
       say("Made again, from its record");
-    } catch (error) { tell(this.trouble, error); }
+    } catch (error) {
+      tell(this.trouble, error);
+    }
   }
 
   #reset() {
@@ -103,7 +161,9 @@ export class Explorer extends HTMLElement {
     this.#sliders();
   }
 
-  #fire(name, detail) { this.dispatchEvent(new CustomEvent(name, { detail })); }
+  #fire(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
 }
 
 customElements.define("volute-explorer", Explorer);

@@ -28,36 +28,68 @@ export class Recent extends HTMLElement {
     this.more = button("Show more", "", () => this.load(this.next));
     this.hidden = true;
     this.append(h("h2", {}, "Made lately"), this.trouble, this.list, this.more);
-    jobs.addEventListener("result", ({ detail }) => { if (this.#mine(detail)) this.#add(detail, true); });
+    jobs.addEventListener("result", ({ detail }) => {
+      if (this.#mine(detail)) this.#add(detail, true);
+    });
     this.load();
   }
 
   async load(before = "") {
     try {
-      const { results, next } = await get(`/results?deed=${this.deed}&limit=${SHOWN}&before=${before}`);
+      const { results, next } = await get(
+        `/results?deed=${this.deed}&limit=${SHOWN}&before=${before}`,
+      );
       for (const one of results) if (this.#mine(one)) this.#add(one, false);
       this.next = next;
       this.more.hidden = !next;
-    } catch (error) { tell(this.trouble, error); }
+    } catch (error) {
+      tell(this.trouble, error);
+    }
   }
 
-  #mine(result) { return result.deed === this.deed && result.role !== "map"; }
+  #mine(result) {
+    return result.deed === this.deed && result.role !== "map";
+  }
 
   #add(result, first) {
     if (this.#held.includes(result.id)) return;
     this.#held.push(result.id);
     const card = this.#card(result);
-    if (first) this.list.prepend(card); else this.list.append(card);
+    if (first) this.list.prepend(card);
+    else this.list.append(card);
     this.hidden = false;
   }
 
   #card(result) {
-    const small = result.preview && h("img", { src: `${result.preview}?side=320`, alt: "", loading: "lazy", decoding: "async" });
-    const card = h("li", {}, small || h("span.page", {}, icon("write")),
-      h("div", {}, h("strong", { title: result.name }, result.name), h("small", {}, `${result.model} · ${moment(result.created)}`)),
-      h("div.tight", {}, download(`Download ${result.name}`, `${result.file}?download=true`, { quiet: true, name: result.name }),
+    const small =
+      result.preview &&
+      h("img", { src: `${result.preview}?side=320`, alt: "", loading: "lazy", decoding: "async" });
+    const card = h(
+      "li",
+      {},
+      small || h("span.page", {}, icon("write")),
+      h(
+        "div",
+        {},
+        h("strong", { title: result.name }, result.name),
+        h("small", {}, `${result.model} · ${moment(result.created)}`),
+      ),
+      h(
+        "div.tight",
+        {},
+        download(`Download ${result.name}`, `${result.file}?download=true`, {
+          quiet: true,
+          name: result.name,
+        }),
         button(`Make ${result.name} again`, "again", () => this.#again(result), { quiet: true }),
-        careful(`Delete ${result.name}`, `Delete ${result.name} for good?`, () => this.#drop(result, card), { quiet: true })));
+        careful(
+          `Delete ${result.name}`,
+          `Delete ${result.name} for good?`,
+          () => this.#drop(result, card),
+          { quiet: true },
+        ),
+      ),
+    );
     return card;
   }
 
@@ -66,7 +98,9 @@ export class Recent extends HTMLElement {
       say(`Making ${result.name} again`);
       await makeAgain(result);
       say("Made again");
-    } catch (error) { tell(this.trouble, error); }
+    } catch (error) {
+      tell(this.trouble, error);
+    }
   }
 
   async #drop(result, card) {
@@ -77,7 +111,9 @@ export class Recent extends HTMLElement {
       next?.querySelector("button:last-child")?.focus();
       say(`${result.name} is deleted`);
       this.hidden = !this.list.children.length;
-    } catch (error) { tell(this.trouble, error); }
+    } catch (error) {
+      tell(this.trouble, error);
+    }
   }
 }
 

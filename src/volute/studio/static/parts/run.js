@@ -1,21 +1,28 @@
 /** One training: its curves, what it makes over time, how it goes in words, and what can be done. */
 
 import "./chart.js";
+import "./moments.js";
 import { forget, get, post, remove } from "../lib/api.js";
-import { button, capital, careful, h, icon, say, tell } from "../lib/dom.js";
+import { button, careful, h, icon, say, tell } from "../lib/dom.js";
 import { choice } from "../lib/fields.js";
 import { jobs } from "../lib/jobs.js";
 import { bar } from "../lib/tray.js";
 import { number, percent, span } from "../lib/words.js";
 
 const EVERY_MS = 1500;
-const FRAME_MS = 160;
 const OPENS = { gan: "create", vae: "create", style: "style", upscale: "enlarge", lm: "write" };
-const VERDICTS = { OK: ["Going well", "good", "check"], WATCH: ["Watch it", "watch", "warn"], STOP: ["Better stop", "bad", "stop"] };
+const VERDICTS = {
+  OK: ["Going well", "good", "check"],
+  WATCH: ["Watch it", "watch", "warn"],
+  STOP: ["Better stop", "bad", "stop"],
+};
 const LOOKS = {
-  gan: "Left: the data. Right: made, from the same noise each time.", vae: "Left: the data. Right: rebuilt above, made below.",
-  upscale: "Left: the data. Right: made small, and enlarged again.", style: "Left: the data. Right: painted like each of the paintings in turn.",
-  classify: "Left: the data. Right: in a white frame what was named rightly.", extractor: "Left: the data. Right: what it sees, as colours.",
+  gan: "Left: the data. Right: made, from the same noise each time.",
+  vae: "Left: the data. Right: rebuilt above, made below.",
+  upscale: "Left: the data. Right: made small, and enlarged again.",
+  style: "Left: the data. Right: painted like each of the paintings in turn.",
+  classify: "Left: the data. Right: in a white frame what was named rightly.",
+  extractor: "Left: the data. Right: what it sees, as colours.",
 };
 const STATES = { running: "learning", stopped: "stopped", done: "done" };
 
@@ -27,19 +34,28 @@ export class Run extends HTMLElement {
     this.heading = h("h2", { tabindex: "-1" });
     this.facts = h("p.soft", {});
     this.chart = h("volute-chart", {});
-    this.shown = h("div.sample", {});
-    this.moment = h("input", { type: "range", min: 0, max: 0, value: 0, step: 1, "aria-label": "Moment of the training" });
-    this.when = h("output", {});
-    this.player = button("Play from the beginning", "play", () => this.#play(), { quiet: true });
-    this.moment.addEventListener("input", () => this.#sample());
-    this.looks = h("p.hint.centre", {});
-    this.scrub = h("div.row", {}, this.player, this.moment, this.when);
+    this.moments = h("volute-moments", {});
     this.side = h("aside.panel", { "aria-label": "This training" });
-    this.append(h("div.work", {}, h("div.stage", {}, this.trouble, h("div", {}, this.heading, this.facts),
-      h("section.card", { "aria-label": "Curves" }, this.chart), h("section.card", { "aria-label": "What it makes" }, this.shown, this.scrub, this.looks)), this.side));
+    this.append(
+      h(
+        "div.work",
+        {},
+        h(
+          "div.stage",
+          {},
+          this.trouble,
+          h("div", {}, this.heading, this.facts),
+          h("section.card", { "aria-label": "Curves" }, this.chart),
+          h("section.card", { "aria-label": "What it makes" }, this.moments),
+        ),
+        this.side,
+      ),
+    );
   }
 
-  disconnectedCallback() { this.#quit(); }
+  disconnectedCallback() {
+    this.#quit();
+  }
 
   /** Show a run; `job` is its training, where it has only begun. */
   open(id, job = "") {
@@ -48,7 +64,7 @@ export class Run extends HTMLElement {
     this.trouble.replaceChildren();
     this.heading.textContent = id;
     this.chart.draw([]);
-    this.shown.replaceChildren(h("p.soft", {}, "The first sample comes soon."));
+    this.moments.clear();
     this.side.replaceChildren(h("p.soft", {}, "Getting ready…"), bar(0, "Getting ready"));
     if (job) this.#follow(job);
     this.refresh();
@@ -58,22 +74,34 @@ export class Run extends HTMLElement {
     this.stopFollowing?.();
     this.stopFollowing = null;
     clearTimeout(this.later);
-    clearInterval(this.playing);
-    this.later = this.playing = 0;
+    this.later = 0;
   }
 
   #follow(job) {
     if (this.job === job) return;
     this.stopFollowing?.();
     this.job = job;
-    const soon = () => { this.later ||= setTimeout(() => { this.later = 0; this.refresh(); }, EVERY_MS); };
+    const soon = () => {
+      this.later ||= setTimeout(() => {
+        this.later = 0;
+        this.refresh();
+      }, EVERY_MS);
+    };
     this.stopFollowing = jobs.follow(job, {
-      note: ({ text }) => { if (!this.detail) this.facts.textContent = text; },
-      progress: (now) => { this.progress = now; soon(); },
+      note: ({ text }) => {
+        if (!this.detail) this.facts.textContent = text;
+      },
+      progress: (now) => {
+        this.progress = now;
+        soon();
+      },
       sample: soon,
       job: (now) => {
         if (now.problem) tell(this.trouble, now.problem);
-        if (now.ended) { this.progress = null; forget(); }
+        if (now.ended) {
+          this.progress = null;
+          forget();
+        }
         soon();
         this.dispatchEvent(new Event("changed"));
       },
@@ -85,59 +113,140 @@ export class Run extends HTMLElement {
     try {
       const detail = await get(`/runs/${encodeURIComponent(id)}`);
       if (id === this.id) this.#show(detail);
-    } catch (error) { if (error.status !== 404 || !this.job) tell(this.trouble, error); }
+    } catch (error) {
+      if (error.status !== 404 || !this.job) tell(this.trouble, error);
+    }
   }
 
   #show(detail) {
     this.detail = detail;
     if (detail.job) this.#follow(detail.job);
     const last = detail.log.at(-1);
-    this.heading.replaceChildren(detail.id, " ", h(`span.chip.${detail.state}`, {}, STATES[detail.state]));
+    this.heading.replaceChildren(
+      detail.id,
+      " ",
+      h(`span.chip.${detail.state}`, {}, STATES[detail.state]),
+    );
     this.facts.textContent = `${detail.kind} · ${detail.source} · ${detail.size ? `${detail.size} px · ` : ""}${detail.preset}`;
     this.chart.draw(detail.log);
-    this.looks.textContent = detail.samples.length && !detail.samples[0].text ? LOOKS[detail.kind] ?? "" : "";
-    this.#samples(detail.samples);
+    this.moments.show(detail.samples, LOOKS[detail.kind] ?? "");
     const budget = detail.budget_s;
-    const share = Math.min(1, budget ? detail.seconds / budget : this.progress?.fraction ?? 0);
+    const share = Math.min(1, budget ? detail.seconds / budget : (this.progress?.fraction ?? 0));
     const [said, kind, sign] = VERDICTS[detail.doctor.verdict];
-    const focused = this.side.contains(document.activeElement) ? document.activeElement.textContent : "";
+    const focused = this.side.contains(document.activeElement)
+      ? document.activeElement.textContent
+      : "";
     this.side.replaceChildren(
-      h("div.verdict", { "data-verdict": detail.doctor.verdict }, h(`span.chip.${kind}`, {}, icon(sign), said), h("p", {}, detail.doctor.words), detail.doctor.try_next && h("p.hint", {}, `To try: ${detail.doctor.try_next}`)),
-      detail.state === "running" ? h("div.field", {}, h("div.pair", {}, h("span", {}, percent(share)), h("output", {}, budget ? `${span(Math.max(0, budget - detail.seconds))} left` : "")), bar(share, "Training")) : "",
-      h("dl.small-facts", {}, fact("Shown", number(detail.shown)), fact("Time", span(detail.seconds)), last?.rate ? fact("A second", number(last.rate)) : ""),
-      ...this.#actions(detail));
-    if (focused) [...this.side.querySelectorAll("button, a")].find((one) => one.textContent === focused)?.focus();
+      h(
+        "div.verdict",
+        { "data-verdict": detail.doctor.verdict },
+        h(`span.chip.${kind}`, {}, icon(sign), said),
+        h("p", {}, detail.doctor.words),
+        detail.doctor.try_next && h("p.hint", {}, `To try: ${detail.doctor.try_next}`),
+      ),
+      detail.state === "running"
+        ? h(
+            "div.field",
+            {},
+            h(
+              "div.pair",
+              {},
+              h("span", {}, percent(share)),
+              h("output", {}, budget ? `${span(Math.max(0, budget - detail.seconds))} left` : ""),
+            ),
+            bar(share, "Training"),
+          )
+        : "",
+      h(
+        "dl.small-facts",
+        {},
+        fact("Shown", number(detail.shown)),
+        fact("Time", span(detail.seconds)),
+        last?.rate ? fact("A second", number(last.rate)) : "",
+      ),
+      ...this.#actions(detail),
+    );
+    if (focused)
+      [...this.side.querySelectorAll("button, a")]
+        .find((one) => one.textContent === focused)
+        ?.focus();
   }
 
   #actions({ state, resumable, model, kind, budget_s: budget }) {
     const made = [];
-    if (model && OPENS[kind]) made.push(h("a.button.primary.wide-only", { href: `#/${OPENS[kind]}?model=${encodeURIComponent(model)}` }, icon("check"), "Use it"));
-    if (state === "running") made.push(button("Stop and save", "stop", (event) => this.#do(event, "stop", "Stopping: it saves its state")));
-    if (state !== "done" || !model) made.push(button(model ? "Make the model anew" : "Use it now", "create", (event) => this.#use(event), { kind: model ? "" : "primary" }));
+    if (model && OPENS[kind])
+      made.push(
+        h(
+          "a.button.primary.wide-only",
+          { href: `#/${OPENS[kind]}?model=${encodeURIComponent(model)}` },
+          icon("check"),
+          "Use it",
+        ),
+      );
+    if (state === "running")
+      made.push(
+        button("Stop and save", "stop", (event) =>
+          this.#do(event, "stop", "Stopping: it saves its state"),
+        ),
+      );
+    if (state !== "done" || !model)
+      made.push(
+        button(
+          model ? "Make the model anew" : "Use it now",
+          "create",
+          (event) => this.#use(event),
+          { kind: model ? "" : "primary" },
+        ),
+      );
     if (resumable) {
       const left = this.detail.budget_s > this.detail.seconds + 5;
-      this.more = choice({ label: "Go on for", value: this.more?.value || (left ? "same" : "10"), options: [...(left ? [["same", "The rest"]] : []), ["10", "10 min"], ["30", "30 min"], ["60", "1 h"]] });
-      made.push(this.more, button("Resume", "play", (event) => this.#resume(event, budget)));
+      this.more = choice({
+        label: "Go on for",
+        value: this.more?.value || (left ? "same" : "10"),
+        options: [
+          ...(left ? [["same", "The rest"]] : []),
+          ["10", "10 min"],
+          ["30", "30 min"],
+          ["60", "1 h"],
+        ],
+      });
+      made.push(
+        this.more,
+        button("Resume", "play", (event) => this.#resume(event, budget)),
+      );
     }
-    if (state !== "running") made.push(careful("Delete this training", "Delete it and its model for good?", () => this.#drop()));
+    if (state !== "running")
+      made.push(
+        careful("Delete this training", "Delete it and its model for good?", () => this.#drop()),
+      );
     return made;
   }
 
   async #do(event, deed, words) {
     event.currentTarget.disabled = true;
-    try { await post(`/runs/${encodeURIComponent(this.id)}/${deed}`); say(words); } catch (error) { tell(this.trouble, error); }
+    try {
+      await post(`/runs/${encodeURIComponent(this.id)}/${deed}`);
+      say(words);
+    } catch (error) {
+      tell(this.trouble, error);
+    }
     this.refresh();
   }
 
   async #resume(event, budget) {
     event.currentTarget.disabled = true;
     const more = this.more.value;
-    const time = more === "same" ? "" : `${Math.ceil(Math.max(budget, this.detail.seconds) + Number(more) * 60)}s`;
+    const time =
+      more === "same"
+        ? ""
+        : `${Math.ceil(Math.max(budget, this.detail.seconds) + Number(more) * 60)}s`;
     try {
       const job = await post(`/runs/${encodeURIComponent(this.id)}/resume`, { time });
       this.#follow(job.id);
       say("It goes on");
-    } catch (error) { tell(this.trouble, error); }
+    } catch (error) {
+      tell(this.trouble, error);
+    }
     this.refresh();
   }
 
@@ -152,7 +261,9 @@ export class Run extends HTMLElement {
       const { kind } = this.detail;
       if (OPENS[kind]) location.hash = `#/${OPENS[kind]}?model=${encodeURIComponent(this.id)}`;
       else location.hash = "#/models";
-    } catch (error) { tell(this.trouble, error); }
+    } catch (error) {
+      tell(this.trouble, error);
+    }
     this.refresh();
   }
 
@@ -161,44 +272,9 @@ export class Run extends HTMLElement {
       await remove(`/runs/${encodeURIComponent(this.id)}`);
       forget();
       this.dispatchEvent(new CustomEvent("changed", { detail: "gone" }));
-    } catch (error) { tell(this.trouble, error); }
-  }
-
-  #samples(samples) {
-    const newest = Number(this.moment.value) >= Number(this.moment.max);
-    this.samples = samples;
-    this.scrub.hidden = samples.length < 2;
-    this.moment.max = Math.max(0, samples.length - 1);
-    if (newest && !this.playing) this.moment.value = this.moment.max;
-    this.#sample();
-  }
-
-  async #sample() {
-    const sample = this.samples?.[Number(this.moment.value)];
-    this.moment.style.setProperty("--at", Number(this.moment.value) / Math.max(1, Number(this.moment.max)));
-    if (!sample || this.url === sample.url) return;
-    this.url = sample.url;
-    this.when.textContent = `at ${number(sample.shown)} shown`;
-    this.moment.setAttribute("aria-valuetext", this.when.textContent);
-    if (sample.text) {
-      const text = await (await fetch(sample.url)).text();
-      if (this.url === sample.url) this.shown.replaceChildren(h("div.written", { tabindex: "0", role: "region", "aria-label": capital(this.when.textContent) }, text));
-      return;
+    } catch (error) {
+      tell(this.trouble, error);
     }
-    const image = h("img", { src: sample.url, alt: `Samples ${this.when.textContent}` });
-    await image.decode().catch(() => {});
-    if (this.url === sample.url) this.shown.replaceChildren(image);
-  }
-
-  #play() {
-    clearInterval(this.playing);
-    this.moment.value = 0;
-    this.#sample();
-    this.playing = setInterval(() => {
-      this.moment.value = Number(this.moment.value) + 1;
-      this.#sample();
-      if (this.moment.value === this.moment.max) { clearInterval(this.playing); this.playing = 0; }
-    }, FRAME_MS);
   }
 }
 

@@ -1,5 +1,6 @@
 /** Create: pictures out of nothing but numbers. */
 
+import "../parts/cells.js";
 import "../parts/drop.js";
 import { get, listModels, picture, post, upload } from "../lib/api.js";
 import { button, empty, h, hold, holds, icon, say, tell, View } from "../lib/dom.js";
@@ -9,16 +10,37 @@ import { working } from "../lib/tray.js";
 import { plural } from "../lib/words.js";
 
 const KINDS = ["gan", "vae"];
+const EARLIER = 8;
 
 class Create extends View {
   build() {
-    this.grid = h("ul.grid", { "aria-label": "Pictures" });
+    this.cells = h("volute-cells", {});
+    this.cells.addEventListener("press", ({ detail }) =>
+      this.pressed(detail.result, detail.button),
+    );
+    this.cells.addEventListener("pair", ({ detail }) => this.blend(...detail));
     this.trouble = h("div", {});
     this.state = h("div.state", {});
     this.place = h("div", {});
-    this.form = h("form.panel", { "aria-label": "What to make", onsubmit: (event) => { event.preventDefault(); if (!holds(this.go)) this.make(); } });
-    this.append(this.head("Make pictures", "A model draws them from nothing but numbers. Take one that you like, and change it."),
-      h("div.work", {}, h("div.stage", {}, this.trouble, this.place, this.state, this.grid), this.form));
+    this.form = h("form.panel", {
+      "aria-label": "What to make",
+      onsubmit: (event) => {
+        event.preventDefault();
+        if (!holds(this.go)) this.make();
+      },
+    });
+    this.append(
+      this.head(
+        "Make pictures",
+        "A model draws them from nothing but numbers. Take one that you like, and change it.",
+      ),
+      h(
+        "div.work",
+        {},
+        h("div.stage", {}, this.trouble, this.place, this.state, this.cells),
+        this.form,
+      ),
+    );
     this.ready = this.start();
     window.addEventListener("models", () => this.start());
   }
@@ -32,32 +54,76 @@ class Create extends View {
     try {
       this.models = await listModels(...KINDS);
       this.fill();
-      if (!this.grid.children.length) await this.earlier();
-    } catch (error) { tell(this.trouble, error); }
+      if (this.cells.empty) await this.earlier();
+    } catch (error) {
+      tell(this.trouble, error);
+    }
   }
 
   /** The form, for the models that there are. */
   fill() {
     const chosen = this.wanted ?? this.picker?.value ?? "land-gan";
     const name = (this.models.find((one) => one.name === chosen) ?? this.models[0])?.name;
-    this.picker = choice({ label: "Model", kind: "cards", value: name, onchange: (model) => this.choose(model),
-      options: this.models.map((one) => [one.name, [this.thumbnail(one), h("b", {}, one.name)],
-        `${one.size} px${one.classes.length ? ` · ${plural(one.classes.length, "class", "classes")}` : ""}`]) });
-    this.count = choice({ label: "How many", value: 16, options: [[4, "4"], [16, "16"], [36, "36"], [64, "64"]] });
+    this.picker = choice({
+      label: "Model",
+      kind: "cards",
+      value: name,
+      onchange: (model) => this.choose(model),
+      options: this.models.map((one) => [
+        one.name,
+        [this.thumbnail(one), h("b", {}, one.name)],
+        `${one.size} px${one.classes.length ? ` · ${plural(one.classes.length, "class", "classes")}` : ""}`,
+      ]),
+    });
+    this.count = choice({
+      label: "How many",
+      value: 16,
+      options: [
+        [4, "4"],
+        [16, "16"],
+        [36, "36"],
+        [64, "64"],
+      ],
+    });
     this.seed = seed(0);
-    this.truncation = slider({ label: "Truncation", hint: "Less: more typical. More: more varied.", min: 0.1, max: 1, step: 0.05, value: 1,
-      shown: (value) => value.toFixed(2) });
+    this.truncation = slider({
+      label: "Truncation",
+      hint: "Less: more typical. More: more varied.",
+      min: 0.1,
+      max: 1,
+      step: 0.05,
+      value: 1,
+      shown: (value) => value.toFixed(2),
+    });
     this.classes = h("div", {});
     this.go = h("button.primary.wide", {}, icon("create"), h("span", {}, "Make pictures"));
-    const recall = h("volute-drop", { label: "Go on from a picture", hint: "Drop one that was made here: its record says how.", accept: "image/png", class: "small" });
+    const recall = h("volute-drop", {
+      label: "Go on from a picture",
+      hint: "Drop one that was made here: its record says how.",
+      accept: "image/png",
+      class: "small",
+    });
     recall.addEventListener("files", ({ detail }) => this.recall(detail[0]));
-    this.form.replaceChildren(this.picker, this.classes, this.count, this.seed, this.truncation, this.go, recall);
+    this.form.replaceChildren(
+      this.picker,
+      this.classes,
+      this.count,
+      this.seed,
+      this.truncation,
+      this.go,
+      recall,
+    );
     if (name) this.choose(name);
   }
 
   thumbnail(model) {
     const small = h("img", { alt: "", width: 48, height: 48 });
-    picture("/redraw", { model: model.name, point: { seed: 1 } }).then((blob) => { small.src = URL.createObjectURL(blob); }, () => {});
+    picture("/redraw", { model: model.name, point: { seed: 1 } }).then(
+      (blob) => {
+        small.src = URL.createObjectURL(blob);
+      },
+      () => {},
+    );
     return small;
   }
 
@@ -65,63 +131,69 @@ class Create extends View {
     const model = this.models.find((one) => one.name === name);
     if (!model) return;
     this.picker.value = name;
-    this.label = model.classes.length ? select({ label: "Class", options: [["", "Any"], ...model.classes.map((one) => [one, one])] }) : null;
+    this.label = model.classes.length
+      ? select({
+          label: "Class",
+          options: [["", "Any"], ...model.classes.map((one) => [one, one])],
+        })
+      : null;
     this.classes.replaceChildren(...[this.label].filter(Boolean));
   }
 
   async earlier() {
-    const { results } = await get("/results?deed=sample&limit=16");
-    if (this.grid.children.length) return;
-    if (results.length) this.grid.replaceChildren(...results.map((one) => this.cell(one)));
-    else this.state.replaceChildren(empty("create", "Nothing here yet", "Choose a model and press Make pictures. The first one comes in about a second."));
+    const { results } = await get(`/results?deed=sample&limit=${EARLIER}`);
+    if (!this.cells.empty) return;
+    if (results.length) this.cells.fill(results);
+    else
+      this.state.replaceChildren(
+        empty(
+          "create",
+          "Nothing here yet",
+          "Choose a model and press Make pictures. The first one comes in about a second.",
+        ),
+      );
   }
 
   async make() {
     const n = Number(this.count.value);
-    const request = { model: this.picker.value, n, seed: this.seed.value, truncation: this.truncation.value, classes: this.label?.value ? [this.label.value] : [] };
-    const cells = Array.from({ length: n }, () => h("li.cell.waiting", {}));
+    const request = {
+      model: this.picker.value,
+      n,
+      seed: this.seed.value,
+      truncation: this.truncation.value,
+      classes: this.label?.value ? [this.label.value] : [],
+    };
     this.trouble.replaceChildren();
     this.close();
-    this.grid.replaceChildren(...cells);
+    this.cells.wait(n);
     hold(this.go, true);
     let came = 0;
     let id = "";
-    const told = working(this.state, "Making pictures", () => id && jobs.cancel(id).catch((error) => tell(this.trouble, error)));
+    const told = working(
+      this.state,
+      "Making pictures",
+      () => id && jobs.cancel(id).catch((error) => tell(this.trouble, error)),
+    );
     try {
       await jobs.run("/sample", request, {
-        begun: (job) => { id = job.id; },
+        begun: (job) => {
+          id = job.id;
+        },
         result: (result) => {
           came += 1;
-          cells[result.about.index]?.replaceWith(this.cell(result));
+          this.cells.put(result);
           told(came / n, `${came} of ${n}`);
         },
       });
       say(`${plural(n, "picture")} made`);
-    } catch (error) { tell(this.trouble, error); if (error.name === "AbortError") say("Stopped"); }
-    for (const cell of this.grid.querySelectorAll(".waiting")) cell.remove();
+    } catch (error) {
+      tell(this.trouble, error);
+      if (error.name === "AbortError") say("Stopped");
+    }
+    this.cells.settle();
     this.state.replaceChildren();
-    if (!this.grid.children.length) await this.earlier();
+    if (this.cells.empty) await this.earlier();
     hold(this.go, false);
-  }
-
-  /** One picture in the grid: pressed it is explored, dragged onto another they are blended. */
-  cell(result) {
-    const { index = 0 } = result.about;
-    const label = result.about.class || result.request.point?.label || "";
-    const press = h("button", { type: "button", draggable: "true", "aria-label": `Picture ${index + 1}${label && `, ${label}`}: explore`,
-      onclick: () => this.pressed(result, press),
-      ondragstart: (event) => { this.dragged = result; event.dataTransfer.setData("text/plain", result.id); event.dataTransfer.effectAllowed = "link"; },
-      ondragend: () => { this.dragged = null; },
-      ondragover: (event) => { if (this.mixes(result)) { event.preventDefault(); press.classList.add("over"); } },
-      ondragleave: () => press.classList.remove("over"),
-      ondrop: (event) => { event.preventDefault(); press.classList.remove("over"); if (this.mixes(result)) this.blend(this.dragged, result); },
-    }, h("img", { src: `${result.preview}?side=256`, alt: "", draggable: "false" }), label && h("small", {}, label));
-    return h("li.cell", {}, press, h("a.button.round.corner", { href: `${result.file}?download=true`, download: result.name,
-      "aria-label": `Download picture ${index + 1}`, title: "Download" }, icon("download")));
-  }
-
-  mixes(result) {
-    return this.dragged && this.dragged.id !== result.id && this.dragged.model === result.model && result.request.point;
   }
 
   pressed(result, press) {
@@ -137,7 +209,13 @@ class Create extends View {
 
   async explore(name, point, result = null) {
     const model = this.models.find((one) => one.name === name);
-    if (!model) { tell(this.trouble, { detail: `the model ${name} is no longer here`, hint: "Import it in Models." }); return; }
+    if (!model) {
+      tell(this.trouble, {
+        detail: `the model ${name} is no longer here`,
+        hint: "Import it in Models.",
+      });
+      return;
+    }
     await import("../parts/explorer.js");
     const explorer = this.tool("volute-explorer");
     explorer.addEventListener("blend", ({ detail }) => this.pick(name, detail));
@@ -153,11 +231,25 @@ class Create extends View {
   /** Wait for the second picture of a blend to be chosen in the grid. */
   pick(model, point) {
     this.first = { model, point };
-    const quit = () => { this.first = null; this.state.replaceChildren(); };
-    this.state.replaceChildren(h("p.notice", {}, icon("blend"), h("span", {}, "Now choose the picture to blend it with, below. With a mouse you can also drag one picture onto another."),
-      button("Cancel", "close", quit, { quiet: true })));
+    const quit = () => {
+      this.first = null;
+      this.state.replaceChildren();
+    };
+    this.state.replaceChildren(
+      h(
+        "p.notice",
+        {},
+        icon("blend"),
+        h(
+          "span",
+          {},
+          "Now choose the picture to blend it with, below. With a mouse you can also drag one picture onto another.",
+        ),
+        button("Cancel", "close", quit, { quiet: true }),
+      ),
+    );
     this.state.scrollIntoView({ block: "nearest" });
-    this.grid.querySelector("button")?.focus();
+    this.cells.focus();
     say("Choose the picture to blend it with");
   }
 
@@ -165,18 +257,26 @@ class Create extends View {
     const made = h(`${tag}.card`, {});
     this.state.replaceChildren();
     this.place.replaceChildren(made);
-    made.addEventListener("close", () => { this.close(); (this.from?.isConnected ? this.from : this.go).focus(); });
-    made.addEventListener("kept", ({ detail }) => this.grid.prepend(this.cell(detail)));
+    made.addEventListener("close", () => {
+      this.close();
+      (this.from?.isConnected ? this.from : this.go).focus();
+    });
+    made.addEventListener("kept", ({ detail }) => this.cells.add(detail));
     return made;
   }
 
-  close() { this.first = null; this.place.replaceChildren(); }
+  close() {
+    this.first = null;
+    this.place.replaceChildren();
+  }
 
   async recall(file) {
     try {
       const { request } = await post("/again", { file: (await upload(file)).id });
       await this.explore(request.model, request.point);
-    } catch (error) { tell(this.trouble, error); }
+    } catch (error) {
+      tell(this.trouble, error);
+    }
   }
 }
 

@@ -143,9 +143,11 @@ export const empty = (name, title, words, ...actions) =>
 
 /** A view: made when it is first opened, and kept. */
 export class View extends HTMLElement {
+  #made = false;
+
   connectedCallback() {
-    if (this.made) return;
-    this.made = true;
+    if (this.#made) return;
+    this.#made = true;
     this.build();
   }
 

@@ -129,12 +129,12 @@ class Style extends View {
       else this.ask();
       return;
     }
-    this.camera ??= await this.made();
+    this.camera ??= await this.newCamera();
     this.place.replaceChildren(this.camera);
     this.camera.start();
   }
 
-  async made() {
+  async newCamera() {
     await import("../parts/camera.js");
     const camera = h("volute-camera", {});
     camera.how = () => this.how();

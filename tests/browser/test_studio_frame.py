@@ -62,6 +62,7 @@ def test_who_moves_on_is_at_the_head_of_the_view(view) -> None:
     assert page.get_by_role("link", name="Verify").get_attribute("aria-current") == "page"
 
 
+@pytest.mark.long
 def test_a_studio_that_goes_away_is_missed_and_comes_back(browser: Browser, tmp_path: Path) -> None:
     page = browser.new_context().new_page()
     with studio(tmp_path) as served:

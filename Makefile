@@ -16,7 +16,7 @@ demo: .venv/ready
 	$(BIN)/volute demo
 
 test: .venv/ready
-	$(BIN)/python -m pytest -m "not long"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not long"
 
 test-long: .venv/ready
 	$(BIN)/python -m pytest -m long

@@ -23,7 +23,6 @@ import numpy as np
 import torch
 
 import volute
-from microast import MicroAST, as_batch, as_picture
 from style_losses import (
     DATA,
     QUICK_PHOTOS,
@@ -45,6 +44,7 @@ from style_sheet import optimised, sheets
 from style_speed import speeds
 from volute.handles import Stylizer
 from volute.measure.motion import Film, Treat, flicker, pan, rotate, temporal_error, zoom
+from volute.nets.microast import MicroAST, as_batch, as_picture
 
 PARTS = ("speed", "quality", "own", "steady", "sheet")
 STEADY_PHOTOS, STEADY_STYLES, FRAMES = 6, 4, 5

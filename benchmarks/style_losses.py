@@ -25,9 +25,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from microast import MicroAST, as_batch
 from squeezenet import SqueezeNet
 from volute.measure.pairs import ssim
+from volute.nets.microast import MicroAST, as_batch
 from volute.nets.vgg import Vgg16
 
 HERE = Path(__file__).parent

@@ -9,12 +9,12 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from microast import MicroAST, as_batch, as_picture
 from style_losses import DATA
 from upscaling import best
 from volute.engine.artefact import STYLE_FILE, open_artefact
 from volute.engine.session import Session
 from volute.handles import Stylizer
+from volute.nets.microast import MicroAST, as_batch, as_picture
 from volute.training.device import choose
 from volute.zoo import resolve
 

@@ -12,7 +12,10 @@ import torch
 from PIL import Image
 
 from volute.engine.artefact import Artefact, ArtefactConfig, Descriptor, write_artefact
-from volute.nets.stylizer import MULTIPLE, Halved, Modulator, Painter, Plain, StyleEncoder, radius
+from volute.nets.halved import Halved
+from volute.nets.painter import Painter
+from volute.nets.style_encoder import StyleEncoder
+from volute.nets.stylizer import MULTIPLE, Modulator, Plain, radius
 from volute.training.export import export_graphs
 from volute.training.recipe import Exported, Graph
 

@@ -37,7 +37,7 @@ class Client(httpx.Client):
 
     def ended(self, job: str) -> dict[str, Any]:
         """Wait for a job."""
-        until = time.monotonic() + 60
+        until = time.monotonic() + 180
         while time.monotonic() < until:
             told = self.get(f"/api/v1/jobs/{job}").json()
             if told["state"] in ENDED:

@@ -27,7 +27,7 @@ def shelf(tmp_path: Path) -> None:
     make_vae(tmp_path / "zoo" / "tiny-vae")
     make_lm(tmp_path / "zoo" / "tiny-lm")
     make_upscaler(tmp_path / "zoo" / "tiny-up", 1)
-    for name in ("painter", "mark"):
+    for name in ("painter", "mark", "trace"):
         (tmp_path / "zoo" / name).symlink_to(SHIPPED / name)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -12,8 +14,10 @@ import volute
 from make_artefact import make_gan, make_lm, make_upscaler
 from running import Command
 from signing import SAMPLED, picture
-from volute.provenance import keys, sign
+from volute import zoo
+from volute.provenance import detector, keys, sign
 
+SHIPPED = zoo.HERE
 MARKED = "marked   volute verify finds it (--unmarked leaves it out)\n"
 UNMARKED = "unmarked what is written here does not say that a model made it\n"
 
@@ -93,7 +97,7 @@ def test_a_history_is_a_tree(command: Command, tmp_path: Path) -> None:
         "              from: sample with tiny-gan (made by a model, volute 0"
     )
     assert lines[2].endswith("Z, trusted)")
-    assert lines[5].startswith("ledger      its manifest is that of b.png, made here on 20")
+    assert lines[6].startswith("ledger      its manifest is that of b.png, made here on 20")
 
 
 def test_broken_manifests_are_an_exit_code(command: Command) -> None:
@@ -124,7 +128,9 @@ def test_folders_json_and_a_report(command: Command) -> None:
     page = Path("report.html").read_text(encoding="utf-8")
     assert "&lt;img src=x&gt;.png" in page
     assert "<img src=x" not in page
-    assert page.count("<dt>detector</dt><dd>not looked for</dd>") == 3
+    assert page.count("<dt>detector</dt><dd>not looked for</dd>") == 1
+    assert page.count("<dt>detector</dt><dd>unsure: a picture of under 64 px") == 2
+    assert page.count("absence proves nothing") == 2
     assert "sample with tiny-gan (made by a model" in page
     assert "http" not in page.replace("http://www.w3.org", "")
     assert command("verify", "in", "--html", "report.html").code == 2
@@ -159,3 +165,19 @@ def test_a_key_that_others_can_read_stops_with_one_line(
     assert command("sample", "tiny-gan", "--unmarked").code == 0
     assert command("keys", "init", "--overwrite").code == 0
     assert command("sample", "tiny-gan", "-o", "again").code == 0
+
+
+@pytest.mark.skipif("trace" not in zoo.shipped(), reason="trace is not shipped yet")
+def test_traces_are_the_third_finding(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "zoo").mkdir()
+    for name in ("mark", "trace"):
+        (tmp_path / "zoo" / name).symlink_to(SHIPPED / name)
+    x = np.add.outer(np.arange(130), np.arange(140)).astype(np.uint8)
+    Image.fromarray(x).save("a.png")
+    told = detector.look_at(Path("a.png"))
+    lines = command("verify", "a.png").out.splitlines()
+    assert lines[2:] == [f"detector    {told.answer}: {told.basis}", f"{'':12}{told.limits}"]
+    assert json.loads(command("verify", "a.png", "--json").out)["detector"] == asdict(told)
+    Image.fromarray(x).save("a.jpg", quality=40)
+    told = json.loads(command("verify", "a.jpg", "--json").out)["detector"]
+    assert (told["answer"], told["p_value"]) == ("unsure", None)

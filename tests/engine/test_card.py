@@ -7,8 +7,9 @@ from pathlib import Path
 from PIL import Image
 
 from make_artefact import config
-from volute.engine.artefact import ArtefactConfig, write_artefact
-from volute.engine.card import card_text, facts
+from volute.engine.artefact import ArtefactConfig, open_artefact, write_artefact
+from volute.engine.card import MARKS, card_text, facts, marks
+from volute.zoo import shipped
 
 
 def test_the_card_tells_what_the_model_is(tmp_path: Path) -> None:
@@ -65,3 +66,22 @@ def test_names_of_styles_survive_the_shell_and_python() -> None:
     call = next(line for line in card.splitlines() if line.startswith("result = model.stylize"))
     assert ast.literal_eval(call.split("style=", 1)[1].rstrip(")")) == name
     assert 'volute.load("my painter")' in card
+
+
+def test_a_card_says_what_marks_outputs_carry_and_where_abuse_is_told() -> None:
+    card = card_text(config("gan"), {}, {}, pictured=False)
+    assert "## Marks" in card
+    assert "an ID of 16 bits" in card
+    assert "`volute verify FILE`" in card
+    assert "To report abuse: ADDRESS" in card
+    assert "DICOM" in marks("upscale", "me@example.org")
+    assert "me@example.org" in marks("upscale", "me@example.org")
+    assert marks("classify") == ""
+
+
+def test_shipped_cards_say_so_too() -> None:
+    for path in shipped().values():
+        kind = open_artefact(path).config.descriptor.kind
+        card = (path / "README.md").read_text()
+        assert ("## Marks" in card) == (kind in MARKS)
+        assert "ADDRESS" not in card

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
+from volute.nets.halved import Halved
+from volute.nets.painter import Painter
+from volute.nets.style_encoder import StyleEncoder
 from volute.nets.stylizer import (
     MULTIPLE,
-    Halved,
     Modulator,
-    Painter,
     Plain,
-    StyleEncoder,
     flat,
     measure,
     paint,

@@ -46,7 +46,7 @@ def test_types_and_channels_are_kept(dtype: type, shape: tuple[int, ...]) -> Non
     picture = (rng.random(shape) * white).astype(dtype)
     seen = preview(picture)
     residual = rng.normal(size=(1, 128, 128, 3)).astype(np.float32)
-    map_ = laid_under(just_noticeable(seen), seen.shape[2], residual, np.array([40.0]))
+    map_ = laid_under(seen, just_noticeable(seen), residual, np.array([40.0]))
     made = Added(80, 70, map_).whole(picture)
     assert made.dtype == picture.dtype
     assert made.shape == picture.shape

@@ -24,6 +24,7 @@ from signing import SAMPLED, WEIGHTS, active, assertion, noise, officially, pict
 from volute.errors import VoluteError
 from volute.events import Event
 from volute.provenance import Origin, carriers, keys, ledger, sign, verify
+from volute.provenance.history import look
 from volute.provenance.manifest import ACTIONS, IPTC, signed_file
 
 MOST = 4096
@@ -161,7 +162,7 @@ def test_each_of_a_thousand_flipped_bytes_is_caught(tmp_path: Path) -> None:
         changed = bytearray(whole)
         changed[place] ^= 1 << place % 8
         file.write_bytes(changed)
-        found = verify(file).manifest
+        found = look(file, carriers.mime_of(file))  # pixels are not looked at a thousand times
         assert found.state in ("broken", "absent"), place
         assert found.state == "broken" or place < start + 8, place
     for changed in (whole + b"\0", whole[:-1], whole[: len(whole) // 2]):

@@ -47,7 +47,8 @@ def test_an_upload_comes_back_as_it_was(client: Client) -> None:
         ("..", "file"),
         ("a\0b\n.png", "a-b-.png"),
         (".ssh", "ssh"),
-        ("x" * 500 + ".png", "x" * 60 + ".png"),
+        ("x" * 500 + ".png", "x" * 120 + ".png"),
+        ("\u1e70" * 500 + ".png", "\u1e70" * 40 + ".png"),
         ("<script>.svg", "script-.svg"),
         ("\u2028\ud800", "file"),
     ],
@@ -86,6 +87,16 @@ def test_an_upload_that_breaks_off_leaves_nothing(own: Client) -> None:
         raw.sendall(f"{head}Content-Length: 100000\r\n\r\n".encode() + b"x" * 5000)
         time.sleep(0.2)
     time.sleep(0.3)
+    assert list((own.studio.space.root / "uploads").iterdir()) == []
+
+
+def test_an_upload_that_stands_still_is_ended(own: Client, monkeypatch: Any) -> None:
+    monkeypatch.setattr(workspace, "IDLE_S", 0.1)
+    place = own.base_url.host, own.base_url.port
+    with socket.create_connection(place) as raw:
+        head = f"POST /api/v1/files?name=a HTTP/1.1\r\nHost: 127.0.0.1:{place[1]}\r\n"
+        raw.sendall(f"{head}Content-Length: 100000\r\n\r\n".encode() + b"x" * 5000)
+        assert raw.recv(100).startswith(b"HTTP/1.1 422")
     assert list((own.studio.space.root / "uploads").iterdir()) == []
 
 

@@ -148,6 +148,7 @@ def test_a_full_disk_loses_no_state(jobs: Jobs, monkeypatch: pytest.MonkeyPatch)
         with pytest.raises(VoluteError, match="No space"):
             jobs.submit("check", {}, nothing)
     assert jobs.waiting() == 0
+    assert [one.state for one in jobs.newest(9)] == ["done"]
 
 
 def test_what_a_killed_server_left_is_interrupted(tmp_path: Path) -> None:

@@ -57,14 +57,15 @@ def test_64_clients_queue_at_once_and_none_is_lost(client: Client) -> None:
     assert len({job["results"][0] for job in jobs}) == CLIENTS
 
 
-def test_whatever_is_asked_the_server_does_not_fail(own: Client) -> None:
+@pytest.mark.parametrize("examples", [5, pytest.param(80, marks=pytest.mark.long)])
+def test_whatever_is_asked_the_server_does_not_fail(own: Client, examples: int) -> None:
     schemathesis = pytest.importorskip("schemathesis")
     document = own.get("/api/v1/openapi.json").json()
     schema = schemathesis.openapi.from_dict(document)
     base = str(own.base_url).rstrip("/")
     failed: list[str] = []
     limits = settings(
-        max_examples=5,
+        max_examples=examples,
         phases=[Phase.generate],
         derandomize=True,
         deadline=None,

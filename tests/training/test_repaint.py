@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import volute
 from filming import Recipe, film
 from volute.errors import DataError, UsageError
 from volute.events import Event, Progress
+from volute.provenance import verify
 from volute.training.repaint import repaint_file
 
 RED = np.full((64, 64, 3), (200, 20, 20), np.uint8)
@@ -54,6 +56,15 @@ def test_a_mask_and_no_strength_leave_pixels_alone(photo: Path) -> None:
     assert not np.array_equal(old[:24], new[:24])
     repaint_file(photo, photo.with_name("none.png"), style=RED, strength=0.0)
     assert np.array_equal(old, np.asarray(Image.open(photo.with_name("none.png"))))
+
+
+def test_what_is_made_is_marked(photo: Path) -> None:
+    volute.load("land-gan").sample(1, seed=2)[0].resize((160, 120)).save(photo)
+    out = photo.with_name("made.png")
+    repaint_file(photo, out, style=RED, side=64, steps=4)
+    assert verify(out).agrees
+    repaint_file(photo, out, style=RED, side=64, steps=4, unmarked=True)
+    assert verify(out).watermark.p_value > 1e-6
 
 
 def test_what_cannot_be_is_refused_and_leaves_nothing(photo: Path) -> None:

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import volute
 from volute.errors import UsageError
 from volute.events import Note
 from volute.paths import new_output
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from PIL import Image
 
     from volute.provenance.manifest import Origin
 
 PICTURES = (".png", ".webp", ".jpg", ".jpeg")
 ANIMATIONS = (".webp", ".gif")
-FRAME_MS = 40
 
 
 def choose(out: Path | None, default: str, overwrite: bool) -> Path:
@@ -68,47 +63,31 @@ def is_file(out: Path, suffixes: Sequence[str]) -> bool:
 
 
 def tell_unmarked() -> None:
-    """Say that what is written is not signed."""
+    """Say that what is written is neither marked nor signed."""
     from volute.cli.show import tell
 
     tell(Note("unmarked", "what is written here does not say that a model made it"))
 
 
 def save_picture(
-    image: Image.Image, target: Path, about: Mapping[str, Any], origin: Origin | None = None
+    image: Image.Image,
+    target: Path,
+    about: Mapping[str, Any],
+    origin: Origin | None = None,
+    number: int = 0,
 ) -> None:
-    """Write one picture atomically, and sign it if its origin is given.
+    """Write one picture as `handles.saved.save_picture` does, and tell what is to be told."""
+    from volute.cli.show import tell
+    from volute.handles import saved
 
-    A PNG carries `about` as JSON in the text chunk `volute`.
-    """
-    from PIL.PngImagePlugin import PngInfo
-
-    suffix = target.suffix.lower()
-    if suffix in (".jpg", ".jpeg") and image.mode == "RGBA":
-        raise UsageError(f"cannot write {target}: JPEG has no transparency", "Use .png or .webp.")
-    options: dict[str, Any] = {"quality": 95}
-    if suffix == ".png":
-        text = PngInfo()
-        text.add_text("Software", f"volute {volute.__version__}")
-        text.add_text("volute", json.dumps({**about, "volute": volute.__version__}))
-        options = {"pnginfo": text}
-    with _signed(target, origin) as part:
-        image.save(part, **options)
+    saved.save_picture(image, target, about, origin, number, tell)
 
 
 def save_animation(
     frames: Sequence[Image.Image], target: Path, origin: Origin | None = None
 ) -> None:
-    """Write an endless animated WebP or GIF, 25 frames a second, as `save_picture` does."""
-    gif = target.suffix.lower() == ".gif"
-    options: dict[str, Any] = {"disposal": 2} if gif else {"quality": 90}
-    with _signed(target, origin) as part:
-        first, *rest = frames
-        first.save(part, save_all=True, append_images=rest, duration=FRAME_MS, loop=0, **options)
-
-
-def _signed(target: Path, origin: Origin | None) -> AbstractContextManager[Path]:
+    """Write an animation as `handles.saved.save_animation` does, and tell what is to be told."""
     from volute.cli.show import tell
-    from volute.provenance.manifest import signed_file
+    from volute.handles import saved
 
-    return signed_file(target, origin, tell)
+    saved.save_animation(frames, target, origin, tell)

@@ -29,7 +29,7 @@ Classes = Annotated[
 Out = Annotated[Path | None, typer.Option("-o", "--out", help="Where to write.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write over files that are there.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Tell the result as JSON.")]
-Unmarked = Annotated[bool, typer.Option("--unmarked", help="Do not sign what is written.")]
+Unmarked = Annotated[bool, typer.Option("--unmarked", help="Leave out mark and signature.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -56,8 +56,8 @@ def sample(
     They go as 000.png, 001.png, ... into a folder named after the model and the seed, or into -o.
     With --grid, or when -o ends in .png, .webp or .jpg, there is one picture file. In a grid,
     pictures of less than 64 px are enlarged by a whole factor to at least 128 px. Picture i depends
-    on the seed and i alone, every PNG holds its parameters, and every picture is signed, so that
-    volute verify tells that a model made it.
+    on the seed and i alone, every PNG holds its parameters, and every picture is signed and, from
+    64 px a side on, marked in its pixels, so that volute verify tells that a model made it.
 
     \b
     Examples:
@@ -116,7 +116,7 @@ def interpolate(
 
     The walk is an endless animation or a folder of frames: -o ends in .webp or .gif (25 frames a
     second), or names a folder for 000.png, 001.png, ... In an animation, pictures of less than
-    64 px are enlarged by a whole factor to at least 128 px. What is written is signed.
+    64 px are enlarged by a whole factor to at least 128 px. What is written is marked and signed.
 
     \b
     Examples:
@@ -151,7 +151,8 @@ def interpolate(
     else:
         files = _numbered(target, len(frames))
         for index, (frame, file) in enumerate(zip(frames, files, strict=True)):
-            save_picture(frame, file, {**about, "frame": index, "classes": classes}, origin)
+            told = {**about, "frame": index, "classes": classes}
+            save_picture(frame, file, told, origin, index)
     _tell(as_json, target, f"{_count(len(frames), 'frame')} of {_side(frames)}", about, files)
 
 
@@ -167,8 +168,8 @@ def reconstruct(
 
     Each is cropped to its central square and resized to the model's size. The results go as PNG
     into a folder named after the model, or into -o; for one picture, -o may end in .png, .webp or
-    .jpg. What is written is signed, with what the picture said of its origin. A picture that cannot
-    be read is named, the others are done, and the exit code is 1.
+    .jpg. What is written is marked and signed, with what the picture said of its origin. A picture
+    that cannot be read is named, the others are done, and the exit code is 1.
 
     \b
     Examples:

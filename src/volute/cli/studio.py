@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,8 @@ from volute.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+    from volute.studio.models import Job
 
 STUDIO_EXTRA = ("fastapi", "starlette", "uvicorn", "websockets")
 Folder = Annotated[Path, typer.Argument(help="Where results, uploads and runs are kept.")]
@@ -49,7 +52,8 @@ def studio(
 
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
-    server.serve(Settings.make({"folder": folder, "port": port}), ready, search=True)
+    settings = Settings.make({"folder": folder, "port": port})
+    _tell(folder, server.serve(settings, ready, search=True))
 
 
 def serve(
@@ -82,7 +86,16 @@ def serve(
     def ready(url: str) -> None:
         typer.echo(f"serve    {url}/api/v1    Ctrl-C ends it.")
 
-    server.serve(settings, ready)
+    _tell(folder, server.serve(settings, ready))
+
+
+def _tell(folder: Path, ended: Sequence[Job]) -> None:
+    """Say what was not finished, and how it goes on."""
+    for job in ended:
+        hint = "Ask for it again."
+        if job.kind == "train":
+            hint = f"Continue: volute resume {folder / 'runs' / str(job.request.get('run'))}"
+        typer.echo(f"stopped  {job.kind} {job.id}    {hint}", err=True)
 
 
 def _server() -> ModuleType:

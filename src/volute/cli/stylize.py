@@ -55,8 +55,9 @@ def stylize(
     trace and memory does not follow the size. Strokes are as wide on large pictures as on small
     ones. `volute info MODEL` lists the styles that it knows by name. One file goes to
     NAME-STYLE.END or -o; several go into the folder -o, with a ledger: a second run goes on where
-    the first stopped. What is written is signed, with what source and style said of their origin.
-    What fails is named, the others are done, and the exit code is 1.
+    the first stopped. What is written is marked, also where a mask keeps it, and signed, with what
+    source and style said of their origin. What fails is named, the others are done, and the exit
+    code is 1.
 
     \b
     Examples:

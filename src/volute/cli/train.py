@@ -29,13 +29,17 @@ NEXT = {
     "style": "stylize PICTURE --style NAME --model {}",
     "lm": "write {} --prompt TEXT",
     "watermark": "info {}",
+    "detector": "info {}",
 }
 """What to do with a trained model, by its kind."""
 
 
 def train(
     kind: Annotated[
-        str, typer.Argument(help="gan, vae, classify, extractor, upscale, style, lm, watermark")
+        str,
+        typer.Argument(
+            help="gan, vae, classify, extractor, upscale, style, lm, watermark, detector"
+        ),
     ],
     source: Annotated[
         list[Path] | None,

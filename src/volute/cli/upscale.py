@@ -55,8 +55,9 @@ def upscale(
     Depth, channels, profile, geometry and all else that a file says stay; tiles leave no trace and
     memory does not follow the size. One file goes to NAME-x2.END or -o; several go into the folder
     -o, with a ledger: a second run goes on where the first stopped. What is written is signed, with
-    what its source said of its origin. Medical pictures: not for diagnosis. What fails is named,
-    the others are done, and the exit code is 1.
+    what its source said of its origin; photographs and films are marked in their pixels too, after
+    --faithful and --check. Medical pictures: not for diagnosis. What fails is named, the others are
+    done, and the exit code is 1.
 
     \b
     Examples:

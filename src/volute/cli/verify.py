@@ -35,9 +35,11 @@ def verify(
     Three findings, which say nothing of each other. Manifest: absent; intact (as it was signed, by
     whom is unknown); trusted (by keys of this computer, or imported ones); or broken. Watermark: p
     is how likely a text or picture without the mark is to show as much of it; up to 1e-05 (texts)
-    or 1e-06 (pictures) it counts as found. Detector: not built yet. Nothing is fetched. No evidence
-    does not mean that a person made it: marks can be removed, and other programs leave none. The
-    exit code is 5 if a manifest is broken, else 1 if a file could not be read, else 0.
+    or 1e-06 (pictures) it counts as found. Detector: p is the share of real pictures with as strong
+    traces of up-sampling by a network: up to 0.005 generated, up to 0.05 unsure, else no evidence.
+    Nothing is fetched. No evidence does not mean that a person made it: marks can be removed, other
+    programs leave none, and the detector knows few networks. The exit code is 5 if a manifest is
+    broken, else 1 if a file could not be read, else 0.
 
     \b
     Examples:
@@ -82,11 +84,12 @@ def verify(
 def _record(verdict: Verdict) -> dict[str, Any]:
     from volute.cli.verify_report import is_found
 
-    mark, known = verdict.watermark, verdict.known
+    mark, known, traces = verdict.watermark, verdict.known, verdict.detector
     found = {} if mark is None else {"found": is_found(mark), **dataclasses.asdict(mark)}
     return {
         "manifest": dataclasses.asdict(verdict.manifest),
         "watermark": found or None,
-        "detector": verdict.detector,
+        "agrees": verdict.agrees,
+        "detector": traces and dataclasses.asdict(traces),
         "known": known and {"by": known.by, **known.record.model_dump()},
     }

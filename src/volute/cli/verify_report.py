@@ -33,6 +33,11 @@ KNOWN = {
     "bytes": "it is, byte for byte,",
     "watermark": "its pixels carry the ID of",
 }
+AGREES = {
+    None: "",
+    True: "; it agrees with the manifest",
+    False: "; it differs from the manifest",
+}
 ABOUT = "What the file tells of its origin."
 INTRO = (
     "Three findings on each file, which say nothing of each other. No evidence does not mean that "
@@ -47,6 +52,8 @@ def lines(verdict: Verdict) -> list[str]:
     if manifest.history is not None:
         said += [f"{'':12}{'  ' * depth}{text}" for depth, text in _tree(manifest.history)]
     said += [f"watermark   {_watermark(verdict)}", f"detector    {_detector(verdict)}"]
+    if verdict.detector is not None:
+        said.append(f"{'':12}{verdict.detector.limits}")
     if known := _known(verdict):
         said.append(f"ledger      {known}")
     return [printable(line) for line in said]
@@ -67,6 +74,8 @@ def _card(verdict: Verdict) -> str:
         "watermark": _watermark(verdict),
         "detector": _detector(verdict),
     }
+    if verdict.detector is not None:
+        rows["detector's limits"] = verdict.detector.limits
     if known := _known(verdict):
         rows["ledger"] = known
     tree = "" if manifest.history is None else f"<ul>{_items(manifest.history)}</ul>"
@@ -119,7 +128,11 @@ def _watermark(verdict: Verdict) -> str:
     mark = verdict.watermark
     if mark is None:
         return "not looked for"
-    return _text_mark(mark) if isinstance(mark, text_mark.Found) else _pixels(mark)
+    return (
+        _text_mark(mark)
+        if isinstance(mark, text_mark.Found)
+        else _pixels(mark) + AGREES[verdict.agrees]
+    )
 
 
 def _pixels(mark: watermark.Found) -> str:
@@ -136,7 +149,8 @@ def _text_mark(mark: text_mark.Found) -> str:
 
 
 def _detector(verdict: Verdict) -> str:
-    return "not looked for" if verdict.detector is None else str(verdict.detector)
+    traces = verdict.detector
+    return "not looked for" if traces is None else f"{traces.answer}: {traces.basis}"
 
 
 def _known(verdict: Verdict) -> str:

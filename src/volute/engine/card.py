@@ -24,12 +24,14 @@ WHAT = {
     "texts": "a classifier of texts: it tells which of its classes a text belongs to",
     "extractor": "a feature network: it measures pictures and how far apart they look",
     "watermark": "a watermark: one network hides bits in pictures, another reads them",
+    "detector": "a detector of traces that convolutional networks leave in the pictures they make",
 }
 VERBS = {
     "gan": ("volute sample {name} -n 16 --grid", "volute interpolate {name}"),
     "vae": ("volute sample {name} -n 16 --grid", "volute reconstruct {name} picture.png"),
     "classify": ("volute classify {name} picture.png", "volute classify {name} folder/ --json"),
     "texts": ("volute classify {name} text.txt", "volute classify {name} - < lines.txt"),
+    "detector": ("volute verify picture.png", "volute info {name}"),
     "extractor": ("volute evaluate garments-gan pictures/ --extractor {name}",),
     "upscale": (
         "volute upscale photo.jpg --model {name}",
@@ -54,7 +56,31 @@ CALLS = {
     "style": '.stylize("picture.png", style={style})',
     "lm": '.write("It was", tokens=200)',
     "watermark": '.read("picture.png")',
+    "detector": '.look("picture.png")',
 }
+
+PIXELS = (
+    "From 64 px a side on, its pixels carry an ID of 16 bits, under volute's public key, which the "
+    "manifest names"
+)
+MARKS = {
+    "gan": f"{PIXELS}.",
+    "vae": f"{PIXELS}.",
+    "style": f"{PIXELS}.",
+    "upscale": f"{PIXELS}; not those of DICOM, NIfTI and GeoTIFF, whose numbers are measured.",
+    "lm": "From 200 tokens on, a text carries a mark in its words, under volute's public key.",
+}
+"""What an output carries besides its manifest, by kind of model."""
+MARKED = """
+## Marks
+
+- Every file that volute makes with it carries a signed manifest (C2PA): the model, the SHA-256 of \
+its weights, parameters, and the history of what was worked on.
+- {mark}
+- `volute verify FILE` reads both and says how sure that is; `--unmarked` leaves both out.
+- To report abuse: {abuse}
+"""
+ABUSE = "ADDRESS (whoever publishes this model puts one here)"
 
 PAGE = """\
 {front}
@@ -91,7 +117,7 @@ The name stands for a shipped model; for any other, give the path of this folder
 ## Intended use and limits
 
 {limits}
-
+{marks}
 ## Licence
 
 {licence}. The licence covers these weights; the training data keeps its own.
@@ -129,8 +155,19 @@ def card_text(
         training=_table({**data, **training, **made}.items()),
         measures=_table(_measures(metrics)) if metrics else "None were taken.",
         limits=_limits(config),
+        marks=marks(kind),
         licence=config.descriptor.licence,
     )
+
+
+def marks(kind: str, abuse: str = ABUSE) -> str:
+    """Return what the outputs of a kind of model carry, as a section; empty: it makes no media.
+
+    Args:
+        kind: of model.
+        abuse: where to report it.
+    """
+    return MARKED.format(mark=MARKS[kind], abuse=abuse) if kind in MARKS else ""
 
 
 def facts(config: ArtefactConfig) -> dict[str, str]:

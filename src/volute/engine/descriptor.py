@@ -39,7 +39,9 @@ Side = Annotated[int, Field(ge=0, le=1 << 16)]
 class Descriptor(Config):
     """What the engine must know before it runs a graph."""
 
-    kind: Literal["gan", "vae", "style", "upscale", "lm", "classify", "extractor", "watermark"]
+    kind: Literal[
+        "gan", "vae", "style", "upscale", "lm", "classify", "extractor", "watermark", "detector"
+    ]
     channels: Annotated[int, Field(ge=1, le=4)]
     """1 grey, 3 RGB, 4 RGBA."""
     size: Side

@@ -26,15 +26,21 @@ class Mirrored:
 
     def read(self, rows: slice, columns: slice) -> Block:
         """Return a part."""
-        down = _mirrored(rows, self.more, self.raster.height)
-        across = _mirrored(columns, self.more, self.raster.width)
-        top, left = down.min(), across.min()
-        block = self.raster.read(slice(top, down.max() + 1), slice(left, across.max() + 1))
-        if len(down) == down[-1] - top + 1 and len(across) == across[-1] - left + 1:
-            return block  # nothing in it is mirrored
-        place = np.ix_(down - top, across - left)
-        valid = None if block.valid is None else block.valid[:, *place]
-        return Block(block.numbers[:, *place], valid)
+        down, above, below = _seen(rows, self.more, self.raster.height)
+        across, before, behind = _seen(columns, self.more, self.raster.width)
+        block = self.raster.read(down, across)
+        if not any((above, below, before, behind)):
+            return block
+        more = (0, 0), (above, below), (before, behind)
+        first = rows.start - self.more - (down.start - above)
+        left = columns.start - self.more - (across.start - before)
+        place = (
+            slice(None),
+            slice(first, first + rows.stop - rows.start),
+            slice(left, left + columns.stop - columns.start),
+        )
+        valid = None if block.valid is None else np.pad(block.valid, more, mode="reflect")[place]
+        return Block(np.pad(block.numbers, more, mode="reflect")[place], valid)
 
 
 class Cropped:
@@ -60,11 +66,14 @@ class Cropped:
         self.canvas.write(rows, columns, Block(block.numbers[:, down, across], valid))
 
 
-def _mirrored(part: slice, more: int, length: int) -> np.ndarray:
-    """Return which of `length` places each of a part shows; the edge itself is not repeated."""
-    last = length - 1
-    place = np.arange(part.start, part.stop) - more
-    return np.abs((place + last) % max(1, 2 * last) - last)
+def _seen(part: slice, more: int, length: int) -> tuple[slice, int, int]:
+    """Return what of `length` places a part shows, and how far it is mirrored on either side; the
+    edge itself is not repeated."""
+    start, stop = part.start - more, part.stop - more
+    before, behind = max(0, -start), max(0, stop - length)
+    first = 0 if before else min(start, max(0, length - 1 - behind))
+    last = length if behind else max(stop, min(length, before + 1))
+    return slice(first, last), before, behind
 
 
 def _within(part: slice, more: int, length: int) -> tuple[slice, slice]:

@@ -13,6 +13,7 @@ from volute.engine.artefact import open_artefact
 from volute.errors import UsageError
 from volute.handles.autoencoder import Autoencoder
 from volute.handles.classifier import Classifier, Prediction
+from volute.handles.detector import Detector
 from volute.handles.extractor import Comparison, Extractor
 from volute.handles.generator import Generator
 from volute.handles.language import LanguageModel, Score
@@ -26,7 +27,7 @@ from volute.handles.text_classifier import Text, TextClassifier
 from volute.handles.upscaler import Upscaler
 from volute.zoo import resolve, shipped
 
-__all__ = ["Autoencoder", "Classifier", "Comparison", "Extractor", "Generator"]
+__all__ = ["Autoencoder", "Classifier", "Comparison", "Detector", "Extractor", "Generator"]
 __all__ += ["LanguageModel", "Marker", "Model", "Score", "score", "write"]
 __all__ += ["Prediction", "Style", "Stylizer", "TextClassifier", "Upscaler"]
 __all__ += ["classify", "compare", "load"]
@@ -42,6 +43,7 @@ Model = (
     | Upscaler
     | LanguageModel
     | Marker
+    | Detector
 )
 
 HANDLES: dict[str, type[Model]] = {
@@ -53,6 +55,7 @@ HANDLES: dict[str, type[Model]] = {
     "style": Stylizer,
     "upscale": Upscaler,
     "watermark": Marker,
+    "detector": Detector,
 }
 
 

@@ -22,6 +22,7 @@ from volute.engine.stylize import check, untouched
 from volute.errors import UsageError
 from volute.events import Emit, silent
 from volute.handles.frames import Frame, Shot
+from volute.handles.marked import Marks
 from volute.handles.masks import Mask, in_memory, laid_over
 from volute.handles.pictures import Picture, opened
 from volute.handles.style_book import StyleBook
@@ -179,8 +180,8 @@ class Stylizer(Tiled):
         Size, alpha, depth, profile, EXIF, sound and times of frames stay. A photograph is painted
         the way up that its EXIF says, as `stylize` paints it, and stored as it was; the frames of a
         film are painted as they are stored, whatever it says of turning them. The memory does not
-        follow the size of the picture. It is signed, with what the source and the style's picture
-        said of their origin (see `volute.provenance`).
+        follow the size of the picture. It is marked, also where the mask is black, and signed, with
+        what the source and the style's picture said of their origin (see `volute.provenance`).
 
         Args:
             source: what to read; its contents decide what it is.
@@ -191,7 +192,7 @@ class Stylizer(Tiled):
             mask: as for `stylize`, laid over the picture as it is shown, over the frames of a film
                 as they are stored.
             memory: as for `stylize`.
-            unmarked: do not sign it.
+            unmarked: neither mark nor sign it.
             emit: is told the progress.
 
         Raises:
@@ -204,16 +205,21 @@ class Stylizer(Tiled):
         source, out = Path(source), Path(out)
         chosen, family = self.style(style), families.of_picture(source)
         with laid_over(mask) as over:
+            run = self._runner(chosen, strength, keep_colour, over, memory, emit)
+            told = {"style": chosen.told, "strength": float(strength)}
+            told |= {"keep_colour": keep_colour, "mask": mask is not None}
+            inputs = chosen.there
+            origin = (
+                None if unmarked else self.origin("stylize", told, parent=source, inputs=inputs)
+            )
+            marks = Marks(origin if strength else None)
             work = Work(
                 scale=1,
-                run=self._runner(chosen, strength, keep_colour, over, memory, emit),
+                run=marks.after(run),
                 model=f"volute {version('volute')} {self.info.name}, {chosen.name} {strength:.0%}",
                 done="stylized",
             )
-            told = {"style": chosen.told, "strength": float(strength)}
-            told |= {"keep_colour": keep_colour, "mask": mask is not None}
-            origin = self.origin("stylize", told, parent=source, inputs=chosen.there)
-            with signed_file(out, None if unmarked else origin, emit) as part:
+            with signed_file(out, origin, emit, marks.laid) as part:
                 notes = family.enlarge(source, part, work)
         return Stylized(out, tuple(notes))
 

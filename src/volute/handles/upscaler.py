@@ -18,6 +18,7 @@ from volute.engine.session import Session
 from volute.engine.tiles import halves
 from volute.errors import UsageError
 from volute.events import Emit, silent
+from volute.handles.marked import Marks
 from volute.handles.pictures import opened
 from volute.handles.tiled import MEMORY, Tiled, watch, worked
 from volute.media import families
@@ -122,7 +123,8 @@ class Upscaler(Tiled):
 
         Depth, channels and all that the file says of itself stay; what it says of its size is
         brought up to date. The memory does not follow the size of the picture. It is signed, with
-        what the source said of its origin (see `volute.provenance`).
+        what the source said of its origin; photographs and films are also marked (see
+        `volute.provenance`), after `faithful` and `check` had their say. Measurements are not.
 
         Args:
             source: what to read; its contents decide what it is.
@@ -133,7 +135,7 @@ class Upscaler(Tiled):
             int8: as for `upscale`.
             check: also measure how the reduction of the result compares with the source.
             options: of the format: `plane` for NIfTI, `cog` for GeoTIFF.
-            unmarked: do not sign it.
+            unmarked: neither mark nor sign it.
             emit: is told the progress.
 
         Raises:
@@ -147,17 +149,19 @@ class Upscaler(Tiled):
             what = "the mean of three planes can be neither checked nor made faithful"
             raise UsageError(what, "Choose one plane: -s plane=axial, coronal or sagittal.")
         found: list[Check] = []
+        family, scale = families.of(source), self.info.descriptor.scale
+        told: dict[str, Value] = {"scale": scale, "faithful": faithful, "int8": int8}
+        told |= {"strength": strength, **(options or {})}
+        origin = None if unmarked else self.origin("upscale", told, parent=source)
+        marks = Marks(None if families.is_measured(family) else origin, scale)
+        run = self._runner(memory, self._enlarger(faithful, strength, int8), found, check, emit)
         work = Work(
-            scale=self.info.descriptor.scale,
-            run=self._runner(memory, self._enlarger(faithful, strength, int8), found, check, emit),
+            scale=scale,
+            run=marks.after(run),
             model=self._told(faithful, strength, int8),
             options=options or {},
         )
-        family = families.of(source)
-        told: dict[str, Value] = {"scale": work.scale, "faithful": faithful, "int8": int8}
-        told |= {"strength": strength, **(options or {})}
-        origin = None if unmarked else self.origin("upscale", told, parent=source)
-        with signed_file(out, origin, emit) as part:
+        with signed_file(out, origin, emit, marks.laid) as part:
             notes = family.enlarge(source, part, work)
         return Enlarged(out, tuple(notes), found[0] if found else None)
 

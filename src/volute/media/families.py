@@ -49,6 +49,11 @@ def of(source: Path) -> Family:
     return photo
 
 
+def is_measured(family: Family) -> bool:
+    """Tell whether the numbers of a module's files are measurements, in which nothing is hidden."""
+    return _name(family) in MEASURED
+
+
 def of_picture(source: Path) -> Family:
     """Return the module for a photograph or film.
 
@@ -57,7 +62,7 @@ def of_picture(source: Path) -> Family:
         UsageError: for a TIFF that is neither a photograph nor a map.
     """
     family: Any = of(source)
-    name = family.__name__.rpartition(".")[2]
+    name = _name(family)
     if name == "geotiff" and not family.is_placed(source):
         what = (
             f"{source}: a TIFF with {family.odd(source)} is neither grey nor RGB: it has no style"
@@ -67,3 +72,7 @@ def of_picture(source: Path) -> Family:
         what = f"{source}: a {MEASURED[name]} file holds measurements, and no style may change them"
         raise DataError(what, "Save a picture of it as PNG or TIFF.")
     return family
+
+
+def _name(family: Any) -> str:
+    return family.__name__.rpartition(".")[2]

@@ -26,7 +26,7 @@ from volute.media.magic import form_by_magic
 from volute.media.modes import scale_to_uint8, to_mode
 
 __all__ = ["FORMATS", "PIXEL_LIMIT", "Picture", "PictureError"]
-__all__ += ["picture_size", "read_picture", "to_mode"]
+__all__ += ["jpeg_quality", "picture_size", "read_picture", "to_mode"]
 
 PIXEL_LIMIT = 50_000_000
 NOT_A_PICTURE = "not a picture of a known format"
@@ -40,6 +40,8 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _HUSH = threading.Lock()
 _ORIENTATION = 0x0112
+_COARSE = 3688
+"""The sum of the table for luma in annex K of the JPEG standard: libjpeg's at quality 50."""
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -138,6 +140,23 @@ def picture_size(source: Path | bytes) -> tuple[int, int]:
     """
     with _opened(source) as image:
         return image.size
+
+
+def jpeg_quality(source: Path | bytes) -> int | None:
+    """Return the quality that a JPEG was saved with, 1 to 100, or None for another format.
+
+    Nearly, and on the scale of libjpeg: by how coarse its luma is beside that of quality 50.
+
+    Raises:
+        PictureError: as for `read_picture`.
+    """
+    with _opened(source) as image:
+        table = getattr(image, "quantization", {}).get(0)
+    if not table:
+        return None
+    scale = sum(table) / _COARSE
+    quality = 50 / scale if scale > 1 else 100 - 50 * scale
+    return max(1, min(100, round(quality)))
 
 
 @contextlib.contextmanager

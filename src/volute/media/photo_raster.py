@@ -24,10 +24,7 @@ class ScratchRaster:
 
     def read(self, rows: slice, columns: slice) -> Block:
         """Return a part."""
-        numbers = self.scratch.read(rows, columns)
-        if not self.masked or (valid := np.isfinite(numbers)).all():
-            return Block(numbers)
-        return Block(numbers, valid)
+        return _block(self.scratch, rows, columns)
 
 
 class ScratchCanvas:
@@ -36,12 +33,23 @@ class ScratchCanvas:
     def __init__(self, scratch: Scratch) -> None:
         self.scratch = scratch
 
+    def read(self, rows: slice, columns: slice) -> Block:
+        """Return a part."""
+        return _block(self.scratch, rows, columns)
+
     def write(self, rows: slice, columns: slice, block: Block) -> None:
         """Take a part."""
         numbers = block.numbers
         if block.valid is not None:
             numbers = np.where(block.valid, numbers, np.array(np.nan, numbers.dtype))
         self.scratch.write(rows, columns, numbers)
+
+
+def _block(scratch: Scratch, rows: slice, columns: slice) -> Block:
+    numbers = scratch.read(rows, columns)
+    if scratch.dtype.kind != "f" or (valid := np.isfinite(numbers)).all():
+        return Block(numbers)
+    return Block(numbers, valid)
 
 
 def photo_levels(scratch: Scratch, alpha: bool, source: Path) -> Levels:

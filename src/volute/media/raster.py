@@ -130,6 +130,14 @@ class Canvas(Protocol):
         ...
 
 
+class Kept(Canvas, Protocol):
+    """A canvas that keeps what is written: it can be read, and written over."""
+
+    def read(self, rows: slice, columns: slice) -> Block:
+        """Return a part, as it was written."""
+        ...
+
+
 class ArrayRaster:
     """An array [C, H, W] as a raster."""
 
@@ -158,10 +166,15 @@ class ArrayCanvas:
     def __init__(self, array_CHW: np.ndarray) -> None:
         self.array = array_CHW
 
+    def read(self, rows: slice, columns: slice) -> Block:
+        """Return a part."""
+        return Block(self.array[:, rows, columns])
+
     def write(self, rows: slice, columns: slice, block: Block) -> None:
         """Take a part."""
-        part = self.array[:, rows, columns]
-        np.copyto(part, block.numbers, where=True if block.valid is None else block.valid)
+        for band, plane in enumerate(self.array):  # by planes: those of a view may lie inside
+            seen = True if block.valid is None else block.valid[band % len(block.valid)]
+            np.copyto(plane[rows, columns], block.numbers[band], where=seen)
 
 
 class Run(Protocol):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from volute.media.raster import Block, Canvas, Raster
+from volute.media.raster import Block, Kept, Raster
 
 TURNS = {
     1: (False, False, False),
@@ -77,9 +77,7 @@ class TurnedRaster:
 
     def read(self, rows: slice, columns: slice) -> Block:
         """Return a part."""
-        block = self.raster.read(*self.turn.place(rows, columns))
-        valid = None if block.valid is None else self.turn.shown(block.valid)
-        return Block(self.turn.shown(block.numbers), valid)
+        return _shown(self.raster.read(*self.turn.place(rows, columns)), self.turn)
 
 
 class TurnedCanvas:
@@ -92,14 +90,23 @@ class TurnedCanvas:
         width: likewise.
     """
 
-    def __init__(self, canvas: Canvas, orientation: int, height: int, width: int) -> None:
+    def __init__(self, canvas: Kept, orientation: int, height: int, width: int) -> None:
         self.canvas, self.turn = canvas, Turn(orientation, height, width)
+
+    def read(self, rows: slice, columns: slice) -> Block:
+        """Return a part."""
+        return _shown(self.canvas.read(*self.turn.place(rows, columns)), self.turn)
 
     def write(self, rows: slice, columns: slice, block: Block) -> None:
         """Take a part."""
         valid = None if block.valid is None else self.turn.stored(block.valid)
         stored = Block(self.turn.stored(block.numbers), valid)
         self.canvas.write(*self.turn.place(rows, columns), stored)
+
+
+def _shown(block: Block, turn: Turn) -> Block:
+    valid = None if block.valid is None else turn.shown(block.valid)
+    return Block(turn.shown(block.numbers), valid)
 
 
 def orientation_of(image: Any) -> int:

@@ -7,12 +7,14 @@ written into the new film, which its size alone might put on the other side.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from volute.errors import DataError
-from volute.media.video_source import import_av
+from volute.media.video_source import Decoder, import_av, opened, packets, video_of
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -77,6 +79,26 @@ class Colours:
             dst_color_range=span,
             **_EXACT,
         )
+
+
+def frames_of(source: Path, step: int, most: int) -> Iterator[np.ndarray]:
+    """Yield every `step`-th frame of a film from its first, `most` at most: [H, W, C] as `array`.
+
+    Raises:
+        DataError: it is no film, or damaged so far.
+        MissingExtraError: there is nothing to decode it with.
+    """
+    with opened(source) as film:
+        stream = video_of(film, source)
+        decoder, colours, count = Decoder(stream, source), None, 0
+        for packet in packets(film, source):
+            for frame in decoder.frames(packet) if packet.stream is stream else ():
+                if count % step == 0:
+                    colours = colours or Colours(frame)
+                    yield colours.array(frame).transpose(1, 2, 0)
+                count += 1
+                if count > step * (most - 1):
+                    return
 
 
 def has_alpha(name: str) -> bool:

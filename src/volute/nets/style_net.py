@@ -9,7 +9,8 @@ from torch import nn
 
 from volute.engine.artefact import Artefact
 from volute.errors import UsageError
-from volute.nets.stylizer import Painter, StyleEncoder
+from volute.nets.painter import Painter
+from volute.nets.style_encoder import StyleEncoder
 from volute.nets.weights import filled
 
 SIZES = ("width", "blocks", "bank", "code")

@@ -169,20 +169,6 @@ class HalfMarkRefiner(nn.Module):
         return made
 
 
-class HalfMarkEncoder(nn.Module):
-    """An encoder whose parameters lie on disk in half precision and compute in float32."""
-
-    def __init__(self, network: MarkEncoder) -> None:
-        super().__init__()
-        self.network = network.half()
-
-    def forward(self, x_BCHW: torch.Tensor, message_BN: torch.Tensor) -> torch.Tensor:
-        """See `MarkEncoder`."""
-        wide = {name: value.float() for name, value in self.network.named_parameters()}
-        made: torch.Tensor = functional_call(self.network, wide, (x_BCHW, message_BN))
-        return made
-
-
 def _conv(before: int, after: int, stride: int = 1) -> nn.Conv2d:
     layer = nn.Conv2d(before, after, 3, stride, 1)
     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")

@@ -92,31 +92,48 @@ def preview(picture: np.ndarray) -> np.ndarray:
 
 
 def laid_under(
-    noticeable: np.ndarray, channels: int, residuals: np.ndarray, psnr: np.ndarray
+    seen: np.ndarray, noticeable: np.ndarray, residuals: np.ndarray, psnr: np.ndarray
 ) -> np.ndarray:
     """Return the map of a picture, float32 [h, w, C] with white as 1.
 
     Each square's residual is masked by what is just noticeable and brought to the strength that
-    gives its PSNR.
+    gives its PSNR; what would be beyond black and white does not count.
 
     Args:
-        noticeable: [h, w], of a picture from `preview`.
-        channels: of it, 1 or 3.
+        seen: a picture from `preview`, uint8 [h, w, C].
+        noticeable: of it, [h, w].
         residuals: what the encoder gave for each of its squares, float32 [n, S, S, 3].
         psnr: of each square, in dB [n].
     """
-    if channels == 1:
+    if seen.shape[2] == 1:
         residuals = residuals.mean(3, keepdims=True)
-    made = np.empty((*noticeable.shape, channels), np.float32)
-    parts = zip(cut(noticeable), residuals, psnr, strict=True)
+    made = np.empty(seen.shape, np.float32)
+    parts = zip(cut(seen), residuals, psnr, strict=True)
     for (rows, columns), residual, decibels in parts:
         tall, wide = rows.stop - rows.start, columns.stop - columns.start
         down = resampling(len(residual), tall, 0, tall)
         across = resampling(len(residual), wide, 0, wide)
         part = resized(residual, down, across) * noticeable[rows, columns, None]
-        power = float(np.square(part).mean())
-        made[rows, columns] = part * np.float32(10 ** (-decibels / 20) / np.sqrt(power + 1e-20))
+        made[rows, columns] = _at(10 ** (-decibels / 20), part, seen[rows, columns])
     return made
+
+
+def _at(deviation: float, part: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Return a part so strong that it changes the pixels by a root of the mean square.
+
+    How much is lost beyond black and white is taken from every fourth pixel.
+    """
+    wanted = deviation / _deviation(part)
+    old, some = seen[::2, ::2] * np.float32(1 / 255), part[::2, ::2]
+    strength = wanted
+    for _ in range(2):
+        changed = np.clip(old + np.float32(strength) * some, 0, 1) - old
+        strength *= wanted * _deviation(some) / _deviation(changed)
+    return part * np.float32(strength)
+
+
+def _deviation(x: np.ndarray) -> float:
+    return float(np.sqrt(np.square(x).mean() + 1e-20))
 
 
 def squares(height: int, width: int) -> int:

@@ -52,7 +52,8 @@ def word(ident: int, key: bytes | None = None) -> np.ndarray:
     """
     if not 0 <= ident < 2**BITS:
         raise UsageError(f"the ID {ident} is out of range", f"Give 0 to {2**BITS - 1}.")
-    return _words()[ident] * _mask(key)
+    bits = [bool(ident >> (BITS - 1 - place) & 1) for place in range(BITS)]
+    return (np.bitwise_xor.reduce(_rows()[bits], 0).astype(np.float32) * 2 - 1) * _mask(key)
 
 
 def nearest(odds_TN: np.ndarray, key: bytes | None = None) -> list[Nearest]:
@@ -105,11 +106,16 @@ def cap(cosine: float, n: int) -> float:
 
 
 @lru_cache
+def _rows() -> np.ndarray:
+    """Return the word of each bit of an ID, from high to low: uint8 [16, 96] of 0 and 1."""
+    return np.random.Generator(np.random.PCG64(SEED)).integers(0, 2, (BITS, LENGTH), np.uint8)
+
+
+@lru_cache
 def _words() -> np.ndarray:
     """Return all words without a mask, float32 [65536, 96] of -1 and 1."""
-    rows = np.random.Generator(np.random.PCG64(SEED)).integers(0, 2, (BITS, LENGTH), np.uint8)
     words = np.zeros((1, LENGTH), np.uint8)
-    for row in rows:  # the ID's bits from high to low: each doubles what there is
+    for row in _rows():  # each doubles what there is
         words = (words[:, None] ^ np.stack([0 * row, row])).reshape(-1, LENGTH)
     return words.astype(np.float32) * 2 - 1
 

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -69,7 +69,12 @@ class Origin:
 
 
 @contextlib.contextmanager
-def signed_file(target: Path, origin: Origin | None, emit: Emit = silent) -> Iterator[Path]:
+def signed_file(
+    target: Path,
+    origin: Origin | None,
+    emit: Emit = silent,
+    laid: Callable[[], int | None] | None = None,
+) -> Iterator[Path]:
     """Give a temporary path that becomes `target`, signed, when the block ends well.
 
     The keys are asked for at the beginning, so that no work is lost for want of them. A manifest
@@ -79,6 +84,7 @@ def signed_file(target: Path, origin: Origin | None, emit: Emit = silent) -> Ite
         target: what to write; there with its manifest, or not at all.
         origin: what to sign; None writes the file unmarked.
         emit: is told of keys that were made, and of what lies beside the file.
+        laid: tells at the end which ID the pixels carry, if that was open at the beginning.
 
     Raises:
         VoluteError: if it cannot be written or signed.
@@ -93,6 +99,8 @@ def signed_file(target: Path, origin: Origin | None, emit: Emit = silent) -> Ite
     name = f"urn:c2pa:{uuid.uuid4()}"
     with atomic_file(target) as part:
         yield part
+        if laid is not None:
+            origin = replace(origin, watermark=laid())
         sidecar = _sealed(part, origin, name, signer, emit)
         record = _record(part, target, origin, name)
         if sidecar is not None:

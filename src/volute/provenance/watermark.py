@@ -95,7 +95,7 @@ class Watermark:
         made = self._refined(given | {"noticeable": masks, "residual": drawn}, seen.shape[2])
         psnr = self._needed(pictures, made * masks, message)
         residuals = made.transpose(0, 2, 3, 1)
-        return Added(*size, laid_under(noticeable, seen.shape[2], residuals, psnr))
+        return Added(*size, laid_under(seen, noticeable, residuals, psnr))
 
     def embed(self, picture: np.ndarray, ident: int, key: bytes | None = None) -> np.ndarray:
         """Return a picture with the mark, of the same shape and type.
@@ -166,6 +166,7 @@ class Watermark:
         """Return the PSNR in dB that each picture needs: the lower, the worse its corners read."""
         power = np.square(laid).mean((1, 2, 3), keepdims=True)
         marked = pictures + laid * (2 * 10 ** (-FAINT / 20) / np.sqrt(power + 1e-20))
+        np.clip(marked, -1, 1, out=marked)
         side, kept = self._side, round(CORNER * self._side)
         corners = np.zeros((4, 1, 1, side, side), np.float32)
         for corner, (top, left) in zip(corners, ((0, 0), (0, 1), (1, 0), (1, 1)), strict=True):

@@ -15,6 +15,7 @@ from volute.errors import UsageError
 from volute.recipes import (
     classify,
     classify_text,
+    detector,
     extractor,
     gan,
     lm,
@@ -52,6 +53,9 @@ KINDS = {
     "upscale": Kind(upscale.UpscaleSettings, upscale.PRESETS, upscale.UpscaleRecipe, tile=192),
     "watermark": Kind(
         watermark.WatermarkSettings, watermark.PRESETS, watermark.WatermarkRecipe, tile=256
+    ),
+    "detector": Kind(
+        detector.DetectorSettings, detector.PRESETS, detector.DetectorRecipe, tile=256
     ),
     "lm": Kind(
         lm_settings.LmSettings, lm_settings.PRESETS, lm.LmRecipe, examples="texts", text=True

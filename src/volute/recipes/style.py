@@ -23,11 +23,11 @@ from torch import nn
 
 from volute.engine.artefact import open_artefact
 from volute.errors import UsageError
+from volute.nets.halved import Halved
 from volute.nets.style_net import SIZES, StyleNet, begin
 from volute.nets.stylizer import (
     MULTIPLE,
     STEM,
-    Halved,
     Kernels,
     Modulator,
     Plain,
@@ -54,6 +54,7 @@ from volute.training.recipe import (
 )
 from volute.training.style_loss import StyleJudge, grid
 from volute.training.styles import Styles, names
+from volute.training.tutor import TOLD, Tutor
 from volute.zoo import resolve
 
 CELL = 128
@@ -74,6 +75,8 @@ CELLS, WINDOW = (STEM, MULTIPLE, 2 * MULTIPLE), 4
 """Sides of such squares in px, also of two together, and in how many at once it is looked for."""
 SHIFTED = 0.5
 """Share of steps whose second picture is shifted by whole pixels, and is to be painted alike."""
+LIKE = 5.0
+"""Weight of being like what a tutor paints, in features and in pixels."""
 CLIP = 1.0
 """Norm of the gradient from which it is cut."""
 
@@ -107,6 +110,7 @@ class StyleRecipe(PictureRecipe):
         self.judge = StyleJudge(device, settings.vgg)
         more = settings.views if settings.encoder else 0
         self.supply = Styles(settings.styles, more, seed, self.judge.said)
+        self.tutor = Tutor(settings.tutor, self.supply, device) if settings.tutor else None
 
     def prepare(self) -> None:
         """Start from the model that is named.
@@ -150,7 +154,11 @@ class StyleRecipe(PictureRecipe):
             self.supply.view(view).said for view in views for _ in range(len(content) // groups)
         ]
         judged = (slice(None), slice(None), INSIDE, INSIDE)
-        style, kept = self.judge.losses(made[judged], content[judged], said, rng)
+        goal = self.tutor.paint(content, views, rng) if self.tutor else content
+        same = self.tutor is not None
+        style, kept = self.judge.losses(made[judged], goal[judged], said, rng, same)
+        if same:
+            kept = LIKE * (kept + (made - goal)[judged].square().mean((1, 2, 3)))
         off = self.judge.off_colour(made[judged], said)
         unsteady = made.new_zeros(())
         if settings.steady:
@@ -237,6 +245,7 @@ class StyleRecipe(PictureRecipe):
             exact=True,
             styles=names(self.settings.styles),
             examples=tuple(Path(path).name for path in self.settings.styles),
+            tutor=TOLD if self.tutor else "",
             metrics=self.evaluate(held),
             tensors={"styles.codes": codes.numpy()},
         )

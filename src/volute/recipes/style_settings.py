@@ -43,6 +43,8 @@ class StyleSettings(Config):
     """Weight of the difference between what is painted, moved, and what is moved, painted."""
     vgg: Teacher = ""
     """VGG16 up to relu3_3, as safetensors with torchvision's names: a second opinion."""
+    tutor: Teacher = ""
+    """A folder with MicroAST's checkpoints: paint what it paints, in place of the content."""
     views: int = Field(200, ge=0)
     """Views beside the paintings that an encoder learns from."""
     whole: float = Field(0.75, ge=0, le=1)

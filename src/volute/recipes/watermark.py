@@ -21,10 +21,9 @@ from torch import nn
 
 from volute.config import Config
 from volute.errors import UsageError
-from volute.nets.stylizer import Halved
+from volute.nets.halved import Halved
 from volute.nets.watermark import (
     SIDE,
-    HalfMarkEncoder,
     HalfMarkRefiner,
     MarkDecoder,
     MarkEncoder,
@@ -287,7 +286,7 @@ class WatermarkRecipe(PictureRecipe):
         laid = {"picture": picture, "noticeable": torch.ones(2, 1, SIDE, SIDE)}
         laid["residual"] = torch.ones(2, 3, SIDE, SIDE)  # two inputs must not be one tensor
         graphs = [
-            Graph("encoder", HalfMarkEncoder(encoder).eval(), drawn, "residual"),
+            Graph("encoder", Halved(encoder).eval(), drawn, "residual"),
             Graph("refiner", refiner, laid | {"message": message}, "refined"),
             Graph("decoder", reader, {"picture": picture}, "logits"),
         ]

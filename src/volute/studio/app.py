@@ -132,7 +132,10 @@ async def _volute(request: Request, error: Exception) -> JSONResponse:
     told = problem_of(error)
     plain = request.app.state.studio.space.plain
     words = {"detail": plain(told.detail), "hint": plain(told.hint)}
-    return _answer(told.model_copy(update=words))
+    answer = _answer(told.model_copy(update=words))
+    if told.status == 503:
+        answer.headers["retry-after"] = "5"
+    return answer
 
 
 async def _gone(request: Request, error: Exception) -> JSONResponse:

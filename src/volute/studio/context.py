@@ -11,6 +11,7 @@ from volute.studio.batcher import Batcher
 from volute.studio.hub import Hub
 from volute.studio.jobs import Jobs
 from volute.studio.metrics import Metrics
+from volute.studio.models import Job
 from volute.studio.settings import Settings
 from volute.studio.shelf import Shelf
 from volute.studio.workspace import Workspace
@@ -30,11 +31,13 @@ class Studio:
         self.metrics = Metrics()
         self.cameras = 0
         """That are open."""
+        self.interrupted: tuple[Job, ...] = ()
+        """What was not finished when the server ended."""
 
     def close(self) -> None:
         """End all work and let go of the workspace."""
         self.batcher.close()
-        self.jobs.close()
+        self.interrupted = self.jobs.close()
         self.space.close()
 
 

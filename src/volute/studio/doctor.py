@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from volute.studio.models import Doctor
+from volute.studio.findings import Doctor
 
 EARLY = 5
 """Lines of a log before which nothing is said."""

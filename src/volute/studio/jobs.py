@@ -142,7 +142,11 @@ class Jobs:
                 raise FullError("the queue is full", "Try again when some jobs are done.")
             task = Task(job.id, client, lane, work, self)
             job = job.model_copy(update={"place": self._before(lane)})
-            self._space.jobs.add(job)
+            try:
+                self._space.jobs.add(job)
+            except VoluteError:
+                self._space.jobs.forget(job.id)
+                raise
             self._tasks[job.id] = task
             self._queues[lane].setdefault(client, deque()).append(task)
             self._changed.notify_all()
@@ -196,10 +200,11 @@ class Jobs:
         """Return how many are worked on."""
         return len(self._tasks) - self.waiting()
 
-    def close(self) -> None:
-        """End all work: what is running or waiting is interrupted, trainings save their state."""
+    def close(self) -> tuple[Job, ...]:
+        """End all work: trainings save their state; return what is interrupted by it."""
         with self._changed:
             self._closing = True
+            there = list(self._tasks)
             for lane in self._queues.values():
                 for queue in lane.values():
                     while queue:
@@ -214,6 +219,8 @@ class Jobs:
             thread.join(max(0.0, until - time.monotonic()))
         for ident in list(self._tasks):
             self._end(ident, "interrupted")
+        ended = [self.get(ident) for ident in there]
+        return tuple(job for job in ended if job.state == "interrupted")
 
     def change(self, ident: str, *, keep: bool = True, **values: Any) -> Job:
         """Note what became of a job; with `keep`, on disk."""

@@ -77,8 +77,14 @@ class Journal(Generic[R]):
                 del self._lines[next(iter(self._lines))]
             self._append(line)
 
+    def forget(self, ident: str) -> None:
+        """Drop a record that could not be added."""
+        with self._lock:
+            self._held.pop(ident, None)
+            self._lines.pop(ident, None)
+
     def remove(self, ident: str) -> None:
-        """Forget a record.
+        """Remove a record.
 
         Raises:
             VoluteError: if that cannot be written.

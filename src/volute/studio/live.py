@@ -26,8 +26,9 @@ from volute.errors import DataError, VoluteError
 from volute.handles import Stylizer
 from volute.studio.camera import Camera
 from volute.studio.context import Here, Studio
-from volute.studio.models import LiveFrame, LiveStart
+from volute.studio.models import LiveFrame
 from volute.studio.problems import FullError, problem_of
+from volute.studio.requests import LiveStart
 from volute.studio.routes_style import style_of
 
 router = APIRouter(tags=["style"])
@@ -95,9 +96,15 @@ class _Session:
                 return
             if message.get("text") is not None:
                 await self._set(LiveStart.make(_object(message["text"])))
-                painting = painting or self._loop.run_in_executor(self._pool, self._paint)
+                painting = painting or self._begun()
             elif message.get("bytes") and painting is not None:
                 self._camera.put(message["bytes"])
+
+    def _begun(self) -> asyncio.Future[None]:
+        """Begin to paint; what goes wrong after the client has gone is of no interest."""
+        painting = self._loop.run_in_executor(self._pool, self._paint)
+        painting.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        return painting
 
     def end(self) -> None:
         """Stop painting."""

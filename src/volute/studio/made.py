@@ -1,24 +1,15 @@
-"""How what was made becomes a file and a result: signed, as on the command line."""
+"""How a file that was made becomes a result."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 from pydantic import BaseModel
 
-import volute
-from volute.events import Emit, silent
 from volute.media.photo import PictureError, picture_size
-from volute.provenance.manifest import Origin, signed_file
 from volute.studio.jobs import now
 from volute.studio.models import Result, Role
-
-FRAME_MS = 40
 
 TYPES = {
     ".png": "image/png",
@@ -87,29 +78,3 @@ def size_of(path: Path) -> tuple[int, int]:
         return picture_size(path)
     except PictureError:
         return 0, 0
-
-
-def save_picture(
-    image: Image.Image,
-    target: Path,
-    about: Mapping[str, Any],
-    origin: Origin,
-    emit: Emit = silent,
-) -> None:
-    """Write a PNG, signed; it carries `about` as JSON in the text chunk `volute`."""
-    text = PngInfo()
-    text.add_text("Software", f"volute {volute.__version__}")
-    text.add_text("volute", json.dumps({**about, "volute": volute.__version__}))
-    with signed_file(target, origin, emit) as part:
-        image.save(part, pnginfo=text)
-
-
-def save_animation(
-    frames: Sequence[Image.Image], target: Path, origin: Origin, emit: Emit = silent
-) -> None:
-    """Write an endless animated WebP or GIF, 25 frames a second, signed."""
-    gif = target.suffix == ".gif"
-    options: dict[str, Any] = {"disposal": 2} if gif else {"quality": 90}
-    with signed_file(target, origin, emit) as part:
-        first, *rest = frames
-        first.save(part, save_all=True, append_images=rest, duration=FRAME_MS, loop=0, **options)

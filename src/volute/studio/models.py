@@ -1,21 +1,15 @@
-"""What goes in and out of the API as JSON. The same words as on the command line."""
+"""What the API answers, as JSON."""
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator
 
 from volute.config import Config
 from volute.engine.artefact import ArtefactConfig
 from volute.studio.journal import Record
-
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
-Unit = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Truncation = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-Ident = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-Slider = Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False)]
 
 State = Literal["waiting", "running", "done", "failed", "cancelled", "interrupted"]
 Kind = Literal["sample", "interpolate", "stylize", "upscale", "write", "check", "train", "export"]
@@ -110,64 +104,6 @@ class Directions(Config):
     """A slider goes from -reach to reach, in standard deviations."""
 
 
-class Point(Config):
-    """A place in a model's latent space: a sample, moved along the principal directions."""
-
-    seed: Seed = 0
-    index: int = Field(0, ge=0, lt=2**31)
-    """Which sample of the seed."""
-    truncation: Truncation = 1.0
-    label: str = Field("", max_length=200)
-    """Name of its class; empty: that of the sample."""
-    sliders: tuple[Slider, ...] = Field((), max_length=64)
-    """In standard deviations; those left out are 0."""
-
-
-class SampleRequest(Config):
-    """What `volute sample` takes."""
-
-    model: Name
-    n: int = Field(16, ge=1, le=1024)
-    seed: Seed = 0
-    truncation: Truncation = 1.0
-    classes: tuple[Annotated[str, Field(max_length=200)], ...] = Field((), max_length=64)
-    """By name; several take turns, none: any."""
-
-
-class PictureRequest(SampleRequest):
-    """A few samples, at once, as one picture."""
-
-    n: int = Field(1, ge=1, le=16)
-
-
-class RedrawRequest(Config):
-    """What a moved slider asks for; with `toward`, a place between two."""
-
-    model: Name
-    point: Point = Point()
-    toward: Point | None = None
-    share: Unit = 0.0
-    """0: at `point`, 1: at `toward`."""
-
-
-class InterpolateRequest(Config):
-    """A walk through several places, and back to the first."""
-
-    model: Name
-    points: tuple[Point, ...] = Field(min_length=2, max_length=16)
-    steps: int = Field(16, ge=1, le=64)
-    """Frames from one to the next."""
-    form: Literal["webp", "gif"] = "webp"
-
-
-class Share(Config):
-    """A style and its part in a mix."""
-
-    name: Name
-    """Of one that the model knows, or of one's own."""
-    weight: float = Field(1.0, gt=0, le=1000, allow_inf_nan=False)
-
-
 class StyleInfo(Config):
     """A style in the gallery."""
 
@@ -176,54 +112,6 @@ class StyleInfo(Config):
     """Whether it is a picture that was uploaded."""
     thumbnail: str
     """Where its picture is."""
-
-
-class StylizeRequest(Config):
-    """What `volute stylize` takes."""
-
-    file: Ident
-    """An upload, or a result."""
-    model: Name = "painter"
-    styles: tuple[Share, ...] = Field(min_length=1, max_length=8)
-    strength: Unit = 1.0
-    keep_colour: bool = False
-
-
-class UpscaleRequest(Config):
-    """What `volute upscale` takes."""
-
-    file: Ident
-    """An upload, or a result."""
-    model: Name = "photo-x2"
-    strength: Unit | None = None
-    """Of repair; for models that repair."""
-    faithful: bool = False
-    check: bool = True
-    """Also make the map of invented detail."""
-    int8: bool = False
-    options: dict[str, str] = {}
-    """Of the format: plane=axial, coronal, sagittal or all for NIfTI; cog=true for GeoTIFF."""
-
-
-class WriteRequest(Config):
-    """What `volute write` takes."""
-
-    model: Name
-    prompt: str = Field("", max_length=20_000)
-    tokens: int = Field(500, ge=1, le=20_000)
-    temperature: float = Field(0.8, ge=0, le=100, allow_inf_nan=False)
-    top_p: float = Field(1.0, gt=0, le=1)
-    min_p: float = Field(0.02, ge=0, lt=1)
-    stop: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field((), max_length=8)
-    seed: Seed | None = None
-    label: str = Field("", max_length=200)
-
-
-class ScoreRequest(Config):
-    """A text whose surprises are asked for."""
-
-    model: Name
-    text: str = Field(max_length=50_000)
 
 
 class Piece(Config):
@@ -294,16 +182,24 @@ class Results(Config):
     """What to give as `before` for those that follow; empty: these were the last."""
 
 
+def _finite(value: float) -> float:
+    return value if math.isfinite(value) else 0.0
+
+
+Finite = Annotated[float, AfterValidator(_finite)]
+"""JSON has no other numbers."""
+
+
 class Progress(Config):
     """How far a job is."""
 
     done: int
-    fraction: float
-    rate: float
+    fraction: Finite
+    rate: Finite
     """Items a second."""
-    left_s: float
+    left_s: Finite
     unit: str
-    metrics: dict[str, float] = {}
+    metrics: dict[str, Finite] = {}
 
 
 class Note(Config):
@@ -342,167 +238,6 @@ class Event(Config):
     data: dict[str, Any]
     """`job`: a Job; `progress`, `note`, `result`: one of these; `text`: Pieces; `sample`: a
     Sample; `lagged`: nothing, some events were lost, ask for the jobs anew."""
-
-
-class DatasetInfo(Config):
-    """Something to learn from, in the workspace."""
-
-    name: str
-    """Its path in the workspace: `data/cats`."""
-    own: bool
-    """Whether it was uploaded, and may be deleted."""
-    files: int
-    """0: a single file."""
-    bytes: int
-
-
-class DatasetRequest(Config):
-    """A data set to be uploaded, file by file."""
-
-    name: str = Field(min_length=1, max_length=80)
-
-
-class CheckRequest(Config):
-    """What `volute data check` takes."""
-
-    dataset: str = Field(min_length=1, max_length=1000)
-    size: int | None = Field(None, ge=1, le=4096)
-    text: bool = False
-    """Whether it is learned from as a text."""
-
-
-class TrainRequest(Config):
-    """What `volute train` takes."""
-
-    kind: Literal["gan", "vae", "classify", "extractor", "upscale", "style", "lm"]
-    dataset: str = Field(min_length=1, max_length=1000)
-    preset: str = Field("", max_length=20)
-    size: int | None = Field(None, ge=1, le=4096)
-    time: str = Field("10m", pattern=r"^(\d+(\.\d+)?[smhd])+$", max_length=20)
-    seed: int = Field(0, ge=0, lt=2**31)
-    name: str = Field("", max_length=80)
-    """Of the model; by default of the data."""
-    settings: dict[str, str | int | float | bool] = {}
-    """As `-s key=value`."""
-
-
-class ResumeRequest(Config):
-    """How a run goes on."""
-
-    time: str = Field("", pattern=r"^((\d+(\.\d+)?[smhd])+)?$", max_length=20)
-    """A new budget from the run's beginning; empty: as it was."""
-
-
-class Sample(Config):
-    """What a network made while it learned."""
-
-    shown: int
-    url: str
-    text: bool = False
-
-
-class RunInfo(Config):
-    """A training."""
-
-    id: str
-    kind: str
-    source: str
-    preset: str
-    size: int
-    state: Literal["running", "stopped", "done"]
-    job: str = ""
-    """Of the training that runs."""
-    shown: int
-    seconds: float
-    budget_s: float
-    """0: by images shown."""
-    model: str = ""
-    """Its name among the models; empty: it has none yet."""
-    resumable: bool
-
-
-class Doctor(Config):
-    """How a training goes, in words."""
-
-    verdict: Literal["OK", "WATCH", "STOP"]
-    words: str
-    try_next: str = ""
-    """One thing to do."""
-
-
-class RunDetail(RunInfo):
-    """All of a training."""
-
-    log: tuple[dict[str, float], ...]
-    """Thinned to 1,000 lines at most."""
-    samples: tuple[Sample, ...]
-    doctor: Doctor
-    data: str
-    """The report on its data."""
-
-
-class VerifyRequest(Config):
-    """A file whose origin is asked for."""
-
-    file: Ident
-    """An upload, or a result."""
-
-
-class ManifestStep(Config):
-    """A file in a history, and what it was made from."""
-
-    role: str
-    state: Literal["absent", "intact", "trusted", "broken"]
-    reasons: tuple[str, ...] = ()
-    manifest: str = ""
-    generator: str = ""
-    signer: str = ""
-    time: str = ""
-    actions: tuple[dict[str, str], ...] = ()
-    deed: str = ""
-    generation: dict[str, str | int | float | bool | None] | None = None
-    watermark: str = ""
-    inputs: tuple[ManifestStep, ...] = ()
-
-
-class Finding(Config):
-    """One of the three findings."""
-
-    state: str
-    """Manifest: absent, intact, trusted or broken; the others: found, none or not-looked."""
-    words: str
-    values: dict[str, Any] = {}
-
-
-class Verdict(Config):
-    """What `volute verify` finds."""
-
-    name: str
-    manifest: Finding
-    watermark: Finding
-    detector: Finding
-    history: ManifestStep | None = None
-    known: dict[str, Any] | None = None
-    """What this computer's ledger knows of it: `by`, and the record."""
-
-
-class Again(Config):
-    """How a result is made again."""
-
-    route: str
-    request: dict[str, Any]
-
-
-class LiveStart(Config):
-    """The first message of a camera, and any later one that changes how it is painted."""
-
-    model: Name = "painter"
-    styles: tuple[Share, ...] = Field(min_length=1, max_length=8)
-    strength: Unit = 1.0
-    keep_colour: bool = False
-    fps: float = Field(30.0, gt=0, le=60)
-    quality: int = Field(80, ge=30, le=95)
-    """Of the JPEGs."""
 
 
 class LiveFrame(Config):

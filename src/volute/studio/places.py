@@ -11,7 +11,7 @@ from volute.errors import UsageError
 from volute.handles.directions import Directions, directions
 from volute.handles.latents import walk
 from volute.handles.sampling import Sampler
-from volute.studio.models import Point
+from volute.studio.requests import Point
 
 _KNOWN: WeakKeyDictionary[Sampler, Directions] = WeakKeyDictionary()
 

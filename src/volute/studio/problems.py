@@ -61,6 +61,8 @@ def problem_of(error: BaseException) -> Problem:
         return problem(507, "the disk is full", "Make room there.")
     if isinstance(error, FileNotFoundError):
         return problem(404, f"{error.filename} is no longer there", "It was deleted meanwhile.")
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return problem(404, "there is nothing of so long a name")
     log.error("unexpected error", exc_info=error)
     return problem(500, f"{type(error).__name__}: this should not happen", "Report it, please.")
 

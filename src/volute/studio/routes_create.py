@@ -13,20 +13,20 @@ from PIL import Image
 from volute.handles.latents import walk
 from volute.handles.pictures import enlarged, grid
 from volute.handles.sampling import Sampler
+from volute.handles.saved import save_animation, save_picture
 from volute.studio.bodies import FRESH, PICTURE
 from volute.studio.context import Client, Here, Studio
 from volute.studio.jobs import Task
-from volute.studio.made import keep, save_animation, save_picture
-from volute.studio.models import (
+from volute.studio.made import keep
+from volute.studio.models import Job, Result
+from volute.studio.places import Place, between, place
+from volute.studio.requests import (
     InterpolateRequest,
-    Job,
     PictureRequest,
     Point,
     RedrawRequest,
-    Result,
     SampleRequest,
 )
-from volute.studio.places import Place, between, place
 
 router = APIRouter(tags=["create"])
 KEEP, WALK = "/api/v1/keep", "/api/v1/interpolate"

@@ -14,7 +14,8 @@ from volute.paths import atomic_file
 from volute.studio.context import Client, Here, Studio
 from volute.studio.jobs import Task
 from volute.studio.made import keep
-from volute.studio.models import Job, UpscaleRequest
+from volute.studio.models import Job
+from volute.studio.requests import UpscaleRequest
 
 router = APIRouter(tags=["enlarge"])
 ROUTE = "/api/v1/upscale"

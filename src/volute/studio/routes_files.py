@@ -10,8 +10,9 @@ from fastapi.responses import FileResponse
 from volute.studio.bodies import LASTING, OCTETS, PICTURE, RAW
 from volute.studio.context import Here
 from volute.studio.made import media_type
-from volute.studio.models import FileInfo, Ident
+from volute.studio.models import FileInfo
 from volute.studio.preview import preview
+from volute.studio.requests import Ident
 
 router = APIRouter(prefix="/files", tags=["files"])
 Side = Annotated[int, Query(ge=16, le=4096, description="Most pixels a side.")]

@@ -12,7 +12,8 @@ from fastapi.responses import StreamingResponse
 from volute.studio.bodies import EVENTS, FRESH
 from volute.studio.context import Here, Studio
 from volute.studio.hub import Numbered
-from volute.studio.models import Ident, Job
+from volute.studio.models import Job
+from volute.studio.requests import Ident
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 ENDED = ("done", "failed", "cancelled", "interrupted")

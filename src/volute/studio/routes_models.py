@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path
 from fastapi.responses import FileResponse
 from pydantic import Field
+from starlette.background import BackgroundTask
 
 from volute.config import Config
 from volute.errors import UsageError
 from volute.studio.bodies import PICTURE, ZIP
 from volute.studio.context import Here
-from volute.studio.models import Directions, Ident, ModelCard, ModelInfo
+from volute.studio.models import Directions, ModelCard, ModelInfo
 from volute.studio.places import known
 from volute.studio.problems import NotFoundError
+from volute.studio.requests import Ident
 
 router = APIRouter(prefix="/models", tags=["models"])
 Name = Annotated[str, Path(min_length=1, max_length=200)]
@@ -61,13 +63,17 @@ def samples(name: Name, studio: Here) -> FileResponse:
     return FileResponse(path, media_type="image/png")
 
 
-@router.get("/{name}/export", response_class=Response, responses=ZIP)
-def export(name: Name, studio: Here) -> Response:
+@router.get("/{name}/export", response_class=FileResponse, responses=ZIP)
+def export(name: Name, studio: Here) -> FileResponse:
     """Return a model as a zip, which another studio imports."""
-    told = {"content-disposition": 'attachment; filename="model.zip"'}
-    if re.fullmatch(r"[\w.-]+", name, re.ASCII):
-        told = {"content-disposition": f'attachment; filename="{name}.zip"'}
-    return Response(studio.shelf.export(name), media_type="application/zip", headers=told)
+    path = studio.space.passing(".zip")
+    try:
+        studio.shelf.export(name, path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    sent = BackgroundTask(path.unlink, missing_ok=True)
+    return FileResponse(path, media_type="application/zip", filename=f"{name}.zip", background=sent)
 
 
 @router.get("/{name}/directions")

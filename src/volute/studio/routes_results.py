@@ -12,10 +12,12 @@ from volute.errors import DataError
 from volute.provenance import carriers
 from volute.studio.bodies import LASTING, OCTETS, PICTURE
 from volute.studio.context import Here
+from volute.studio.findings import Again, Verdict
 from volute.studio.made import SHOWN, media_type
-from volute.studio.models import Again, Ident, Result, Results, Verdict, VerifyRequest
+from volute.studio.models import Result, Results
 from volute.studio.preview import preview
 from volute.studio.problems import NotFoundError
+from volute.studio.requests import Ident, VerifyRequest
 from volute.studio.verdicts import again_of, verdict_of
 
 router = APIRouter(tags=["results"])

@@ -17,8 +17,9 @@ from volute.studio.bodies import PICTURE, RAW
 from volute.studio.context import Client, Here, Studio
 from volute.studio.jobs import Task
 from volute.studio.made import keep
-from volute.studio.models import Job, Share, StyleInfo, StylizeRequest
+from volute.studio.models import Job, StyleInfo
 from volute.studio.problems import NotFoundError
+from volute.studio.requests import Share, StylizeRequest
 from volute.studio.workspace import safe_name
 
 router = APIRouter(tags=["style"])

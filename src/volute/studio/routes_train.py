@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -16,23 +17,16 @@ from fastapi.responses import FileResponse
 from PIL import Image
 
 from volute.errors import UsageError
-from volute.paths import atomic_file, new_output, run_name
+from volute.paths import atomic_file, new_output, new_run, run_name
 from volute.studio.bodies import LASTING, PICTURE, RAW, SAMPLE
 from volute.studio.context import Client, Here, Studio
+from volute.studio.findings import DatasetInfo, RunDetail, RunInfo
 from volute.studio.jobs import Task
-from volute.studio.models import (
-    CheckRequest,
-    DatasetInfo,
-    DatasetRequest,
-    Job,
-    ResumeRequest,
-    RunDetail,
-    RunInfo,
-    TrainRequest,
-)
+from volute.studio.models import Job
 from volute.studio.problems import InUseError, NotFoundError
+from volute.studio.requests import CheckRequest, DatasetRequest, ResumeRequest, TrainRequest
 from volute.studio.trainings import run_child, run_detail, run_folder, run_info
-from volute.studio.workspace import FOLDERS, safe_name
+from volute.studio.workspace import FOLDERS, cut, safe_name
 
 router = APIRouter(tags=["train"])
 Run = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[\w-]+$")]
@@ -130,14 +124,16 @@ def sheet(ident: Annotated[str, Path(pattern="^[0-9a-f]{16}$")], studio: Here) -
 def train(asked: TrainRequest, studio: Here, client: Client) -> Job:
     """Train, in a process of its own: a job whose progress has the losses, with events `sample`."""
     source = studio.space.inside(asked.dataset)
-    run = new_output(studio.space.root / "runs" / f"{run_name(File(asked.name or source.name))}-1")
-    arguments = ["train", asked.kind, str(source), "--time", asked.time, "-o", str(run)]
-    arguments += ["--seed", str(asked.seed)]
-    arguments += ["--preset", asked.preset] if asked.preset else []
-    arguments += ["--size", str(asked.size)] if asked.size else []
     settings: dict[str, Any] = {"name": asked.name} if asked.name else {}
-    for key, value in (settings | asked.settings).items():
-        arguments += ["-s", _setting(studio, key, value)]
+    settings |= asked.settings
+    more = ["--preset", asked.preset] if asked.preset else []
+    more += ["--size", str(asked.size)] if asked.size else []
+    for key, value in settings.items():
+        more += ["-s", _setting(studio, key, value)]
+    stem = cut(run_name(File(asked.name or source.name)), 120)
+    run = new_run(studio.space.root / "runs", stem)
+    arguments = ["train", asked.kind, str(source), "--time", asked.time, "-o", str(run)]
+    arguments += ["--seed", str(asked.seed), *more]
     return _start(studio, client, run, arguments, asked.model_dump(mode="json"))
 
 
@@ -222,7 +218,11 @@ def _start(
 ) -> Job:
     def work(task: Task) -> None:
         task.answer({"run": run.name})
-        run_child(task, arguments, studio.space.root, run)
+        try:
+            run_child(task, arguments, studio.space.root, run)
+        finally:
+            with contextlib.suppress(OSError):
+                run.rmdir()  # where nothing was begun
         task.answer({"run": run.name, "model": run.name})
 
     told = request | {"run": run.name}

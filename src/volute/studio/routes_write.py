@@ -13,7 +13,8 @@ from volute.provenance.manifest import signed_file
 from volute.studio.context import Client, Here
 from volute.studio.jobs import Task
 from volute.studio.made import keep
-from volute.studio.models import Job, Piece, Scored, ScoreRequest, WriteRequest
+from volute.studio.models import Job, Piece, Scored
+from volute.studio.requests import ScoreRequest, WriteRequest
 
 router = APIRouter(tags=["write"])
 SHOW_S = 0.04

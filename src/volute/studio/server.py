@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import secrets
@@ -13,6 +14,7 @@ import uvicorn
 from volute.errors import UsageError
 from volute.paths import config_dir, write_private
 from volute.studio.app import create
+from volute.studio.models import Job
 from volute.studio.settings import Settings
 
 TRIES = 20
@@ -22,13 +24,18 @@ CLOSING_S = 3
 ENV = "VOLUTE_TOKEN"
 
 
-def serve(settings: Settings, ready: Callable[[str], None], *, search: bool = False) -> None:
+def serve(
+    settings: Settings, ready: Callable[[str], None], *, search: bool = False
+) -> tuple[Job, ...]:
     """Serve until SIGINT or SIGTERM; then jobs are interrupted and trainings save their state.
 
     Args:
         settings: of the server.
         ready: is told the URL when it can be opened.
         search: take the next free port if the one in `settings` is taken.
+
+    Returns:
+        The jobs that were interrupted.
 
     Raises:
         UsageError: if it may not, or cannot, listen there.
@@ -37,8 +44,9 @@ def serve(settings: Settings, ready: Callable[[str], None], *, search: bool = Fa
         raise UsageError("a server that others reach needs a token", f"Set {ENV}.")
     listener = _listener(settings, TRIES if search else 1)
     port = listener.getsockname()[1]
+    app = create(settings)
     config = uvicorn.Config(
-        create(settings),
+        app,
         log_level=settings.log,
         access_log=False,
         server_header=False,
@@ -48,10 +56,10 @@ def serve(settings: Settings, ready: Callable[[str], None], *, search: bool = Fa
         h11_max_incomplete_event_size=1 << 16,
     )
     server = _Server(config, lambda: ready(f"http://{_shown(settings.host)}:{port}"))
-    try:
+    with listener, contextlib.suppress(KeyboardInterrupt):  # raised again when all has ended
         server.run([listener])
-    finally:
-        listener.close()
+    ended: tuple[Job, ...] = app.state.studio.interrupted
+    return ended
 
 
 def token() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 import shutil
 import threading
@@ -19,7 +18,7 @@ from volute.engine.card import facts
 from volute.errors import DataError, UsageError, VoluteError
 from volute.handles import Model, load
 from volute.handles.sampling import Sampler
-from volute.paths import atomic_folder, new_output
+from volute.paths import atomic_folder, explained, new_output
 from volute.studio.models import ModelCard, ModelInfo
 from volute.studio.problems import InUseError, NotFoundError, TooLargeError
 
@@ -151,15 +150,13 @@ class Shelf:
             self._opened[key] = open_artefact(path)
         return self._opened[key]
 
-    def export(self, name: str) -> bytes:
-        """Return a model as a zip of its folder."""
+    def export(self, name: str, target: Path) -> None:
+        """Write a model as a zip of its folder."""
         path = self._open(self.place(name)).path
-        held = io.BytesIO()
-        with zipfile.ZipFile(held, "w", zipfile.ZIP_STORED) as archive:
+        with explained(target), zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
             for file in sorted(path.iterdir()):
                 if file.is_file() and not file.is_symlink():
                     archive.write(file, f"{name}/{file.name}")
-        return held.getvalue()
 
     def bring(self, file: Path, name: str) -> ModelInfo:
         """Import a zip of an artefact's folder; the name is made free by a number.

@@ -17,8 +17,9 @@ from typing import Any
 
 from volute.errors import UsageError, VoluteError
 from volute.studio.doctor import doctor
+from volute.studio.findings import RunDetail, RunInfo, Sample
 from volute.studio.jobs import CancelledError, Task
-from volute.studio.models import Event, Progress, RunDetail, RunInfo, Sample
+from volute.studio.models import Event, Progress
 from volute.studio.problems import NotFoundError
 
 LINES, TOLD = 1000, 40

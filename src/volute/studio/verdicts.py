@@ -7,16 +7,10 @@ from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
-from volute.provenance import carriers, text_mark, verdict, verify
+from volute.provenance import carriers, detector, text_mark, verdict, verify
 from volute.provenance.history import Step, look
-from volute.studio.models import (
-    Again,
-    Finding,
-    ManifestStep,
-    Point,
-    RedrawRequest,
-    Verdict,
-)
+from volute.studio.findings import Again, Finding, ManifestStep, Verdict
+from volute.studio.requests import Point, RedrawRequest
 
 TEXT_CERTAIN = 1e-5
 """p-value up to which the mark of a text counts as found."""
@@ -80,10 +74,10 @@ def _mark(mark: Any) -> Finding:
     return Finding(state="found", words=f"p = {mark.p_value:.1g}: {what}", values=values)
 
 
-def _detector(traces: Any) -> Finding:
+def _detector(traces: detector.Traces | None) -> Finding:
     if traces is None:
         return Finding(state="not-looked", words="not looked for")
-    values = {"limits": traces.limits}
+    values = {"p_value": traces.p_value, "limits": traces.limits}
     return Finding(state=traces.answer, words=traces.basis, values=values)
 
 

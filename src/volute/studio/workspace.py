@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from volute.errors import UsageError, VoluteError
+from volute.errors import DataError, UsageError, VoluteError
 from volute.paths import explained
 from volute.studio.journal import Journal
 from volute.studio.models import FileInfo, Job, Result
@@ -24,6 +24,8 @@ from volute.studio.settings import Limits
 JOBS, RESULTS = 1000, 20_000
 """Records that are kept."""
 FOLDERS = ("uploads", "results", "data", "runs", "models", "styles")
+IDLE_S = 60.0
+"""Seconds in which more of an upload must come."""
 UPLOADED = ("uploads", "data", "styles")
 """Whose bytes together have a limit."""
 
@@ -50,8 +52,9 @@ class Workspace:
         )
         self._abouts: dict[str, FileInfo] = {}
         self._used = sum(_size(self.root / name) for name in UPLOADED)
-        for part in (self.root / "uploads").glob(".*.part"):  # of a server that was killed
-            part.unlink()
+        for folder, left in (("uploads", ".*.part"), (".studio", "*.zip"), (".studio", "*.png")):
+            for part in (self.root / folder).glob(left):  # of a server that was killed
+                part.unlink()
 
     def close(self) -> None:
         """Let another server have it."""
@@ -108,7 +111,7 @@ class Workspace:
     def new_result(self, stem: str, suffix: str) -> tuple[str, Path]:
         """Return the ID of a result to come, and where to write it."""
         ident = secrets.token_hex(8)
-        return ident, self.root / "results" / f"{safe_name(stem)[:80]}-{ident[:8]}{suffix}"
+        return ident, self.root / "results" / f"{cut(safe_name(stem), 120)}-{ident[:8]}{suffix}"
 
     def passing(self, suffix: str) -> Path:
         """Return where a file may lie for a moment."""
@@ -148,7 +151,7 @@ class Workspace:
         most = min(self._limits.upload, self._limits.space - self._used)
         size = 0
         with explained(part), part.open("wb") as stream:
-            async for chunk in chunks:
+            async for chunk in _going_on(chunks):
                 size += len(chunk)
                 if size > most:
                     what = f"the file has more than {max(0, most) >> 20:,} MB"
@@ -202,13 +205,31 @@ class Workspace:
         self.freed()
 
 
+async def _going_on(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield what comes, as long as it goes on coming."""
+    while True:
+        try:
+            async with asyncio.timeout(IDLE_S):
+                chunk = await anext(chunks)
+        except StopAsyncIteration:
+            return
+        except TimeoutError as error:
+            raise DataError("the upload did not go on", "Send it again.") from error
+        yield chunk
+
+
 def safe_name(name: str) -> str:
     """Return the name of a stranger's file as one that is harmless on every system."""
     last = re.split(r"[/\\]", unicodedata.normalize("NFC", name))[-1]
     plain = re.sub(r'[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff<>:"|?*]+', "-", last)
     plain = plain.strip(" .-")
     stem, dot, ending = plain.rpartition(".")
-    return f"{stem[:60]}{dot}{ending[:20]}" if stem else plain[:60] or "file"
+    return f"{cut(stem, 120)}{dot}{cut(ending, 20)}" if stem else cut(plain, 120) or "file"
+
+
+def cut(text: str, most: int) -> str:
+    """Return the beginning of a text that has so many bytes at most."""
+    return text.encode()[:most].decode(errors="ignore")
 
 
 def kind_of(path: Path) -> str:

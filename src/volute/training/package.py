@@ -123,8 +123,8 @@ def _learned_from(config: RunConfig, exported: Exported, feed: Feed) -> str:
         return f"{', '.join(exported.examples)}, {feed.size}"
     pictures = f"{Path(config.source).name}, {feed.size}"
     if exported.examples:
-        return f"{', '.join(exported.examples)}; painted on {pictures}"
-    return pictures
+        pictures = f"{', '.join(exported.examples)}; painted on {pictures}"
+    return f"{pictures}; taught by {exported.tutor}" if exported.tutor else pictures
 
 
 def _budget_flag(config: RunConfig) -> str:

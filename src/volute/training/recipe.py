@@ -75,6 +75,8 @@ class Exported:
     """Of what height and width of a picture must be multiples."""
     examples: tuple[str, ...] = ()
     """Names of files that were learned from beside the pictures: paintings."""
+    tutor: str = ""
+    """A network whose results were learned from, with source and licence."""
     styles: tuple[str, ...] = ()
     """Names of the styles that the model knows."""
     exact: bool = False

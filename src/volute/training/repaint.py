@@ -14,6 +14,7 @@ from volute.engine.artefact import open_artefact
 from volute.engine.stylize import Restyler, untouched
 from volute.errors import UsageError
 from volute.events import Emit, Saved, silent
+from volute.handles.marked import Marks
 from volute.handles.masks import Mask, laid_over
 from volute.handles.stylizer import Stylized
 from volute.media import families, video
@@ -61,7 +62,7 @@ def repaint_file(
         steps: evaluations of the loss.
         vgg: VGG16 up to relu3_3 as safetensors; None for the shipped `eye`.
         style_file: where the style is from; its history goes into that of the result.
-        unmarked: do not sign it.
+        unmarked: neither mark nor sign it.
         emit: is told the progress.
 
     Raises:
@@ -92,6 +93,7 @@ def repaint_file(
         return made.transpose(2, 0, 1)[None] * 2 - 1
 
     origin = None if unmarked else _origin(source, style_file, vgg, strength, side, steps)
+    marks = Marks(origin if strength else None)
     restyler = Restyler(network, network, 0, 1, 1, keep_colour)
     with laid_over(mask) as over:
 
@@ -105,9 +107,9 @@ def repaint_file(
             restyler.run(raster, canvas, MOST, mask=over)
 
         model = f"volute {version('volute')} by optimisation, {strength:.0%}"
-        work = Work(scale=1, run=run, model=model, done="stylized")
+        work = Work(scale=1, run=marks.after(run), model=model, done="stylized")
         try:
-            with signed_file(out, origin, emit) as part:
+            with signed_file(out, origin, emit, marks.laid) as part:
                 notes = family.enlarge(source, part, work)
         finally:
             look.gone()

@@ -98,6 +98,7 @@ class StyleJudge:
         content: torch.Tensor,
         said: list[Said],
         rng: torch.Generator,
+        same: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the losses of style and content [B]: the mean of what the features say.
 
@@ -108,14 +109,16 @@ class StyleJudge:
             content: what it shows, likewise.
             said: of the style of each.
             rng: decides which.
+            same: `content` is what is to be made, at all depths.
         """
-        style, kept = self.by_eye(made, content, said)
+        style, kept = self._compared(0, made, content, said, same)
         if len(self.kinds) == 1:
             return style, kept
         count = len(made) if self.device.torch.type != "cpu" else max(1, len(made) // 2)
         first = int(torch.rand(1, generator=rng, device=rng.device) * len(made))
         some = [(first + index * len(made) // count) % len(made) for index in range(count)]
-        more = self._compared(1, made[some], content[some], [said[index] for index in some])
+        chosen = [said[index] for index in some]
+        more = self._compared(1, made[some], content[some], chosen, same)
         index, scale = torch.tensor(some, device=made.device), len(made) / count
         style, kept = (
             (one / 2).index_add(0, index, other * scale / 2)
@@ -130,14 +133,20 @@ class StyleJudge:
         return self._compared(0, made, content, said)
 
     def _compared(
-        self, kind: int, made: torch.Tensor, content: torch.Tensor, said: list[Said]
+        self,
+        kind: int,
+        made: torch.Tensor,
+        content: torch.Tensor,
+        said: list[Said],
+        same: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         judge = self.kinds[kind]
         with torch.no_grad():
             real = self._maps(judge.features, content)
         maps = self._maps(judge.features, made)
         goal = [torch.cat(depth) for depth in zip(*[one.maps[kind] for one in said], strict=True)]
-        return judge.apart(judge.told(maps), goal), content_loss(maps, real, judge.depths)
+        kept = unlike(maps, real) if same else content_loss(maps, real, judge.depths)
+        return judge.apart(judge.told(maps), goal), kept
 
     def _maps(self, features: Features, x_BCHW: torch.Tensor) -> Maps:
         with self.device.autocast():
@@ -216,6 +225,15 @@ def content_loss(made: Maps, content: Maps, depths: tuple[int, ...]) -> torch.Te
     """
     parts = [
         (_plain(made[depth]) - _plain(content[depth])).square().mean((1, 2, 3)) for depth in depths
+    ]
+    return torch.stack(parts).mean(0)
+
+
+def unlike(made: Maps, goal: Maps) -> torch.Tensor:
+    """Return how far features at all depths lie from others, as a share of their variance [B]."""
+    parts = [
+        (a - b).square().mean((1, 2, 3)) / (b.var((2, 3)).mean(1) + 1e-3)
+        for a, b in zip(made, goal, strict=True)
     ]
     return torch.stack(parts).mean(0)
 

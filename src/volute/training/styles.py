@@ -70,6 +70,10 @@ class Styles:
             self._views[index] = View(_tensor(style_reduced(pixels)), said)
         return self._views[index]
 
+    def whole(self, index: int) -> torch.Tensor:
+        """Return a view as what is compared sees it, [1, 3, H, W] in [-1, 1]."""
+        return _tensor(self._pixels(index))
+
     def draw(self, count: int, whole: float, rng: torch.Generator) -> list[int]:
         """Return numbers of views at random, a share of them whole paintings."""
         first = len(self.paintings)

@@ -1,4 +1,4 @@
-"""MicroAST, the small network for any style that ours is measured against.
+"""MicroAST, the small network for any style that ours learns from and is measured against.
 
 Wang et al. 2023, "MicroAST: Towards super-fast ultra-resolution arbitrary style transfer",
 arXiv:2211.15313; its checkpoints are MIT. Written anew from the published architecture.
@@ -153,11 +153,13 @@ def restyled(content: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
 
 
 def moments(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return mean and deviation of each channel."""
     variance, mean = torch.var_mean(x, (2, 3), keepdim=True)
     return mean, (variance + 1e-5).sqrt()
 
 
 def conv(before: int, after: int, side: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
+    """Return a convolution that mirrors what lies beyond the border."""
     return nn.Conv2d(before, after, side, stride, side // 2, groups=groups, padding_mode="reflect")
 
 

@@ -14,6 +14,13 @@ import volute
 from browsing import bars, too_wide
 
 pytestmark = pytest.mark.browser
+MARK = 4.0
+"""How far a watermark may move a pixel of 0 to 255, on average."""
+
+
+def apart(one: object, other: object) -> float:
+    """Return how far two pictures are from each other, on average."""
+    return float(np.abs(np.asarray(one, np.float64) - np.asarray(other, np.float64)).mean())
 
 
 def made(page: Page, model: str, n: int = 4) -> None:
@@ -46,7 +53,7 @@ def test_samples_are_those_of_the_command_line_and_signed(view, tmp_path: Path) 
     file = saved(page, page.get_by_role("link", name="Download picture 2"), tmp_path)
     with Image.open(file) as image:
         ours = volute.load("garments-gan").sample(4, seed=7)[1]
-        assert np.array_equal(np.asarray(image), np.asarray(ours))
+        assert apart(image, ours) < MARK
     assert volute.verify(file).manifest.state in ("trusted", "intact")
     assert bars(page) == []
     assert too_wide(page) == []
@@ -71,7 +78,7 @@ def test_a_slider_redraws_and_what_it_shows_is_kept(view, tmp_path: Path) -> Non
         "one => [...one.getContext('2d').getImageData(0, 0, one.width, one.height).data]"
     )
     with Image.open(file) as image:
-        assert np.array_equal(np.asarray(image), np.reshape(shown, (64, 64, 4))[..., :3])
+        assert apart(image, np.reshape(shown, (64, 64, 4))[..., :3]) < MARK
         assert json.loads(image.text["volute"])["sliders"] == "2.5"
     expect(page.locator(".cell img")).to_have_count(5)
     page.get_by_role("button", name="Close").click()

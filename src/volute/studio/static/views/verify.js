@@ -27,6 +27,9 @@ const STATES = {
   broken: ["Broken", "bad", "warn"],
   found: ["Found", "good", "check"],
   none: ["Nothing found", "", "minus"],
+  generated: ["Looks generated", "watch", "check"],
+  unsure: ["Unsure", "", "question"],
+  "no evidence": ["Nothing found", "", "minus"],
   "not-looked": ["Not looked for", "", "question"],
 };
 const SOURCES = {
@@ -137,7 +140,7 @@ function finding(name, { state, words, values }) {
     { "aria-label": title, "data-state": state },
     h("header", {}, h("h2", {}, title), h(`span.chip${kind && `.${kind}`}`, {}, icon(sign), said)),
     h("p", {}, `${capital(words)}.${place}`),
-    h("p.hint", {}, about),
+    h("p.hint", {}, values.limits ?? about),
   );
 }
 

@@ -3,7 +3,6 @@
 import { away, Problem, socket } from "./api.js";
 
 const REMEMBERED = 128;
-const LOST_MS = 1000;
 
 /** A line to the painter. It hears `frame(blob, about)`, `ready()`, `problem(error)` and `closed()`. */
 export class Live {
@@ -41,11 +40,6 @@ export class Live {
   /** Frames that are on the way. */
   get away() {
     return this.#sent.length - 1 - this.#last;
-  }
-
-  /** Whether nothing has come back for so long that it will not: the frame was lost on a change. */
-  get stuck() {
-    return this.away > 0 && performance.now() - this.#sent.at(-1) > LOST_MS;
   }
 
   /** Paint in another way from now on. */

@@ -3,8 +3,6 @@
 import { Live } from "./live.js";
 
 const SIDE = 640;
-const PATIENCE_MS = 700;
-const TRIES = 20;
 
 /** Paints what was opened each time that it is asked; only the newest wish counts. */
 export class Preview {
@@ -12,7 +10,6 @@ export class Preview {
   #busy = false;
   #again = false;
   #pixels = null;
-  #later = 0;
 
   /** `how()` says how to paint, `show(bitmap)` gets what was painted, `fail(error)` what went wrong. */
   constructor({ how, show, fail }) {
@@ -42,7 +39,6 @@ export class Preview {
   }
 
   close() {
-    clearTimeout(this.#later);
     this.#live?.close();
     this.#live = null;
     this.#busy = this.#again = false;
@@ -50,7 +46,7 @@ export class Preview {
 
   #connect() {
     const live = new Live({
-      ready: () => this.#offer(TRIES),
+      ready: () => live.send(this.#pixels),
       frame: async (blob) => {
         const bitmap = await createImageBitmap(blob);
         if (this.#live !== live) return;
@@ -66,13 +62,5 @@ export class Preview {
       },
     });
     this.#live = live.open(this.how());
-  }
-
-  /** Send the pixels, and again while they do not come back: a stream that ends may swallow them. */
-  #offer(tries) {
-    clearTimeout(this.#later);
-    if (!this.#live || !this.#busy || !tries) return;
-    this.#live.send(this.#pixels);
-    this.#later = setTimeout(() => this.#offer(tries - 1), PATIENCE_MS);
   }
 }

@@ -99,7 +99,7 @@ export class Camera extends HTMLElement {
   }
 
   #send() {
-    if (!this.live?.open_ || (this.live.away >= AWAY && !this.live.stuck)) return;
+    if (!this.live?.open_ || this.live.away >= AWAY) return;
     const { width, height } = SIZE;
     this.taker.drawImage(this.video, 0, 0, width, height);
     this.live.send(this.taker.getImageData(0, 0, width, height));

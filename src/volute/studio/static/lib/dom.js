@@ -135,7 +135,7 @@ export function tell(place, error) {
 
 /** Begin with a capital letter, but for names of files and models. */
 export const capital = (words) =>
-  /^[a-z]+[ ,.:;]?( |$)/.test(words) ? words.charAt(0).toUpperCase() + words.slice(1) : words;
+  /^(a|[a-z]{2,})[,.:;]?( |$)/.test(words) ? words.charAt(0).toUpperCase() + words.slice(1) : words;
 
 /** What fills a place where nothing is yet, and says what to do. */
 export const empty = (name, title, words, ...actions) =>

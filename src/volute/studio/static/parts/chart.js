@@ -97,7 +97,7 @@ export class Chart extends HTMLElement {
         text(EDGE.left - 8, this.y(value) + 4, round(value), "end"),
       );
     }
-    for (const value of ticks(this.x.from, this.x.to, this.width / 140))
+    for (const value of ticks(this.x.from, this.x.to, this.width / 90))
       made.push(
         text(
           this.x(value),

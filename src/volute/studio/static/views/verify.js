@@ -161,7 +161,7 @@ function step(one, first) {
     : first
       ? "This file"
       : "A file of unknown origin";
-  const last = one.actions.at(-1);
+  const last = one.actions.findLast((action) => action.source) ?? one.actions.at(-1);
   const source = SOURCES[last?.source] ?? "";
   const facts = [
     source && capital(source),

@@ -8,7 +8,7 @@ import pytest
 from running import Command, Result
 from volute import zoo
 from volute.cli import main
-from volute.provenance import watermark
+from volute.provenance import detector, watermark
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Command:
     """Run `volute ARGUMENTS` inside an empty folder, with an empty zoo beside it."""
-    watermark.shipped()  # is kept, also where the zoo is another
+    watermark.shipped(), detector.shipped()  # are kept, also where the zoo is another
     here = tmp_path / "here"
     here.mkdir()
     monkeypatch.chdir(here)

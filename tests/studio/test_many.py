@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, Phase, given, settings
 from PIL import Image
 
@@ -60,6 +61,7 @@ def test_64_clients_queue_at_once_and_none_is_lost(client: Client) -> None:
 @pytest.mark.parametrize("examples", [5, pytest.param(80, marks=pytest.mark.long)])
 def test_whatever_is_asked_the_server_does_not_fail(own: Client, examples: int) -> None:
     schemathesis = pytest.importorskip("schemathesis")
+    torch.set_flush_denormal(False)  # a library that other tests load turns it on
     document = own.get("/api/v1/openapi.json").json()
     schema = schemathesis.openapi.from_dict(document)
     base = str(own.base_url).rstrip("/")

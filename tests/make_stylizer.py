@@ -32,7 +32,7 @@ class Network(torch.nn.Module):
         self.painter = Painter(code=CODE, width=8, blocks=1, bank=2)
         torch.nn.init.normal_(self.painter.mix.weight, std=0.15)
         with torch.no_grad():
-            self.painter.kernels[-1] *= 9
+            self.painter.kernels[-1] *= 16
         self.encoder = StyleEncoder(CODE)
         torch.nn.init.normal_(self.encoder.code.weight, std=0.5)
         self.codes = torch.randn(len(STYLES), CODE)

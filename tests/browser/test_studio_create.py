@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,15 @@ from browsing import bars, too_wide
 pytestmark = pytest.mark.browser
 MARK = 4.0
 """How far a watermark may move a pixel of 0 to 255, on average."""
+
+
+def until(page: Page, true: Callable[[], bool]) -> None:
+    """Wait up to 20 s for what the page shows."""
+    for _ in range(200):
+        if true():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("the page did not change")
 
 
 def apart(one: object, other: object) -> float:
@@ -69,9 +79,7 @@ def test_a_slider_redraws_and_what_it_shows_is_kept(view, tmp_path: Path) -> Non
     expect(page.locator("volute-explorer[data-ms]")).to_be_visible()
     before = pixels(canvas)
     slider.fill("2.5")
-    expect(page.locator("volute-explorer figcaption")).to_contain_text("drawn in")
-    page.wait_for_load_state("networkidle")
-    assert pixels(canvas) != before
+    until(page, lambda: pixels(canvas) != before)
     assert bars(page) == []
     file = saved(page, page.get_by_role("button", name="Keep and download"), tmp_path)
     shown = page.locator("volute-explorer canvas").evaluate(
@@ -97,8 +105,7 @@ def test_a_picture_on_another_is_a_blend_and_an_animation(view, tmp_path: Path) 
     middle = page.locator(".blend canvas").nth(1)
     half = pixels(middle)
     share.fill("1")
-    page.wait_for_load_state("networkidle")
-    assert pixels(middle) != half
+    until(page, lambda: pixels(middle) != half)
     assert pixels(middle) == pixels(page.locator(".blend canvas").nth(2))
     page.get_by_role("button", name="Make an animation").click()
     file = saved(page, page.get_by_role("link", name="Download the animation"), tmp_path)

@@ -179,3 +179,12 @@ function own(field, input, get, set) {
   field.input = input;
   return field;
 }
+
+/** Choose a model in a view that has a `picker`, at once or when it is there. */
+export function wish(view, model) {
+  view.wanted = model ?? view.wanted;
+  if (model && view.picker) {
+    view.picker.value = model;
+    view.chosen();
+  }
+}

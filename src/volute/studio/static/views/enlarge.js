@@ -5,7 +5,7 @@ import "../parts/enlarged.js";
 import "../parts/recent.js";
 import { get, listModels, Problem, upload } from "../lib/api.js";
 import { h, hold, holds, icon, say, tell, View } from "../lib/dom.js";
-import { choice, select, slider, toggle } from "../lib/fields.js";
+import { choice, select, slider, toggle, wish } from "../lib/fields.js";
 import { jobs } from "../lib/jobs.js";
 import { percent, span } from "../lib/words.js";
 
@@ -81,11 +81,7 @@ class Enlarge extends View {
   }
 
   entered({ model }) {
-    this.wanted = model ?? this.wanted;
-    if (model && this.picker) {
-      this.picker.value = model;
-      this.chosen();
-    }
+    wish(this, model);
   }
 
   async start() {

@@ -3,7 +3,7 @@
 import "../parts/recent.js";
 import { listModels, post } from "../lib/api.js";
 import { button, download, h, hold, icon, say, tell, View } from "../lib/dom.js";
-import { choice, line, select, slider, toggle } from "../lib/fields.js";
+import { choice, line, select, slider, toggle, wish } from "../lib/fields.js";
 import { jobs } from "../lib/jobs.js";
 import { number, plural } from "../lib/words.js";
 
@@ -108,11 +108,7 @@ class Write extends View {
   }
 
   entered({ model }) {
-    this.wanted = model ?? this.wanted;
-    if (model && this.picker) {
-      this.picker.value = model;
-      this.chosen();
-    }
+    wish(this, model);
   }
 
   async start() {

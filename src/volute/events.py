@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,20 @@ class Saved:
     what: str = "saved"
 
 
-Event = Note | Progress | Saved
+@dataclass(frozen=True)
+class Verdict:
+    """How a training goes: `OK`, `WATCH` (something is unusual) or `STOP` (of no use to go on)."""
+
+    level: Literal["OK", "WATCH", "STOP"]
+    reason: str
+    """In one sentence."""
+    advice: str = ""
+    """One change to try."""
+    cause: str = ""
+    """The name of what was found, such as `collapse`; none if all is well."""
+
+
+Event = Note | Progress | Saved | Verdict
 Emit = Callable[[Event], None]
 
 

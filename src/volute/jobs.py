@@ -10,16 +10,17 @@ from volute import data, recipes
 from volute.data.labelled import open_labelled
 from volute.data.text import open_text
 from volute.errors import DataError, UsageError
-from volute.events import Emit, Note, silent
+from volute.events import Emit, Note, Verdict, silent
 from volute.paths import new_run, run_name, write_text
 from volute.training import checkpoint
 from volute.training.device import Device, choose
 from volute.training.feed import Feed, PictureFeed, TextFeed
 from volute.training.labelled import LabelledFeed
-from volute.training.loop import Loop
+from volute.training.loop import DivergedError, Loop
 from volute.training.package import package
 from volute.training.recipe import Recipe
 from volute.training.run import Run, RunConfig, budget
+from volute.training.treatment import treatment
 
 COMMON = ("name", "licence", "precision", "threads", "data")
 
@@ -40,6 +41,7 @@ def train(
     out: str | Path | None = None,
     seed: int = 0,
     device: str = "auto",
+    heal: bool = True,
     settings: dict[str, Any] | None = None,
     emit: Emit = silent,
     stop: Callable[[], bool] = never,
@@ -60,6 +62,8 @@ def train(
         out: the run's folder, new or empty; by default the next free one under `runs/`.
         seed: of the weights, the data's order and every draw.
         device: `auto`, `cpu`, `cuda`, `mps`.
+        heal: where the doctor says STOP, go back to the last sound state, change the setting that
+            is at fault and go on, once.
         settings: what `-s` sets: those of the recipe, the table `data`, `name` and `licence` of the
             model for its card, `precision`, `threads`.
         emit: gets an event for everything worth showing.
@@ -68,7 +72,8 @@ def train(
     Raises:
         UsageError: for a setting, preset or size that cannot be.
         DataError: if the data cannot be used.
-        DivergedError: if training becomes unstable; the last good state is kept.
+        DivergedError: if the doctor says STOP and there is nothing to change, or it was of no help;
+            the last sound state is kept.
     """
     values = dict(settings or {})
     inputs = [source] if isinstance(source, str | Path) else source
@@ -117,7 +122,7 @@ def train(
     run = Run(new_run(Path("runs"), run_name(Path(inputs[0]))) if out is None else Path(out))
     config.write(run.path / "config.toml")
     write_text(run.path / "data.txt", feed.report)
-    return _go(Loop(run, config, recipe, feed, emit, stop))
+    return _go(Loop(run, config, recipe, feed, emit, stop), heal)
 
 
 def resume(
@@ -126,6 +131,7 @@ def resume(
     time: str | float | None = None,
     kimg: float | None = None,
     device: str | None = None,
+    heal: bool = True,
     settings: dict[str, Any] | None = None,
     emit: Emit = silent,
     stop: Callable[[], bool] = never,
@@ -133,8 +139,8 @@ def resume(
     """Go on with a run where its last state stands, by its own settings.
 
     `time` or `kimg` replace the budget, counted from the run's beginning; `device` replaces the
-    run's own, for instance to go on elsewhere; `settings` replace those of the recipe that leave
-    the networks as they are, such as `lr` and `gamma`.
+    run's own, for instance to go on elsewhere; `heal` is as for `train`; `settings` replace those
+    of the recipe that leave the networks as they are, such as `lr` and `gamma`.
 
     Raises:
         UsageError: if there is no run at `path`, or its state does not fit the new settings.
@@ -163,7 +169,7 @@ def resume(
     recipe.prepare()
     loop = Loop(run, config, recipe, feed, emit, stop)
     config.write(run.path / "config.toml")
-    return _go(loop)
+    return _go(loop, heal)
 
 
 def export_run(
@@ -198,15 +204,50 @@ def export_run(
     return run
 
 
-def _go(loop: Loop) -> Run:
+def _go(loop: Loop, heal: bool) -> Run:
     recipe, config = loop.recipe, loop.config
     parameters = sum(p.numel() for m in recipe.modules.values() for p in m.parameters())
     about = f"{recipe.device.say()} · preset {config.preset} · {parameters:,} parameters"
     loop.emit(Note("device", about))
     loop.emit(Note("budget", _budget(config, loop.counters, loop.feed.unit)))
-    if loop.fit():
+    finished, loop = _fitted(loop, heal)
+    if finished:
         package(loop, loop.run.model)
     return loop.run
+
+
+def _fitted(loop: Loop, heal: bool) -> tuple[bool, Loop]:
+    """Train; where the doctor says STOP, return to the last sound state and try once more."""
+    try:
+        return loop.fit(), loop
+    except DivergedError as error:
+        checkpoint.go_back(loop.run.state)
+        change = {} if loop.config.healed or not heal else _treatment(loop, error.verdict)
+        if not change:
+            raise
+        return _fitted(_healed(loop, error, change), heal=False)
+
+
+def _treatment(loop: Loop, verdict: Verdict) -> dict[str, float | str]:
+    usual = recipes.resolve_settings(loop.config.kind, loop.config.preset, {})
+    return treatment(loop.recipe, usual, verdict)
+
+
+def _healed(loop: Loop, error: DivergedError, change: dict[str, float | str]) -> Loop:
+    """Return the training as it goes on from its last sound state, with one setting changed."""
+    config, run = loop.config, loop.run
+    ((name, value),) = change.items()
+    before = getattr(loop.recipe.settings, name)
+    words = f"{name} {before} -> {value} at {error.counters.shown:,}: {error.verdict.reason}"
+    config = config.model_copy(update={"settings": config.settings | change, "healed": words})
+    config.write(run.path / "config.toml")
+    recipe = _recipe(config, loop.feed, loop.recipe.device)
+    recipe.prepare()
+    seconds = error.counters.seconds
+    again = Loop(run, config, recipe, loop.feed, loop.emit, loop.stop, seconds)
+    back = f"back at {again.counters.shown:,} {loop.feed.unit}" if again.counters.shown else "anew"
+    loop.emit(Note("healed", f"{error.verdict.reason} {back}, with {name} {before} -> {value}"))
+    return again
 
 
 def _feed(config: RunConfig, emit: Emit) -> Feed:

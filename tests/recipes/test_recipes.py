@@ -104,16 +104,6 @@ def test_augmentation_changes_the_share_that_is_asked_for() -> None:
         assert found == pytest.approx(share, abs=0.04)
 
 
-def test_augmentation_rises_with_the_times_that_a_picture_is_shown() -> None:
-    """256 pictures: none at first, half after 25 showings, all from 50 on."""
-    recipe = make("gan")
-    shares = []
-    for shown in (0, 25 * 256, 80 * 256):
-        recipe.step(*batch(), 0.5, shown)
-        shares.append(recipe.augmented)
-    assert shares == [0, 0.5, 1]
-
-
 @pytest.mark.parametrize(("size", "blocks", "rate"), [(32, 0, 2e-3), (40, 2, 5e-4)])
 def test_above_32_px_residual_blocks_learn_more_slowly(size: int, blocks: int, rate: float) -> None:
     resolved = recipes.resolve_settings("gan", "tiny", {"width": 32})

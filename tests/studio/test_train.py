@@ -17,8 +17,7 @@ from make_artefact import make_gan
 from serving import Client, serving
 from shapes import TINY, shapes
 from volute.studio import trainings
-from volute.studio.doctor import doctor
-from volute.studio.trainings import read_log
+from volute.studio.trainings import last_verdict, read_log
 
 
 def filled(client: Client, count: int = 40) -> str:
@@ -200,26 +199,13 @@ def test_a_real_training_is_watched_stopped_used_and_resumed(tmp_path: Path) -> 
         assert "width" in job["problem"]["hint"]
 
 
-def line(**values: float) -> dict[str, float]:
-    return {"shown": 1.0, "seconds": 1.0, **values}
-
-
-@pytest.mark.parametrize(
-    ("log", "verdict"),
-    [
-        ([], "OK"),
-        ([line(loss=9.0)] * 4, "OK"),
-        ([line(loss=1.0)] * 9 + [line(loss=float("nan"))], "STOP"),
-        ([line(d_loss=0.69, g_loss=0.7)] * 9, "OK"),
-        ([line(d_loss=0.1, g_loss=3.0)] * 9, "WATCH"),
-        ([line(d_loss=0.01, g_loss=9.0)] * 9, "STOP"),
-        ([line(loss=2 - n / 50) for n in range(60)], "OK"),
-        ([line(loss=1.0)] * 60, "WATCH"),
-        ([line(loss=1.0)] * 30 + [line(loss=2.0)] * 30, "WATCH"),
-    ],
-)
-def test_the_doctor(log: list[dict[str, float]], verdict: str) -> None:
-    assert doctor(log).verdict == verdict
+def test_the_doctors_last_word_is_read(tmp_path: Path) -> None:
+    assert last_verdict(tmp_path).verdict == "OK"
+    said = {"level": "WATCH", "reason": "Odd.", "advice": "Wait.", "cause": "odd", "signs": {}}
+    text = json.dumps(said)
+    (tmp_path / "doctor.jsonl").write_text(f"{text.replace('WATCH', 'OK')}\n{text}\n{text[:20]}")
+    found = last_verdict(tmp_path)
+    assert (found.verdict, found.words, found.try_next) == ("WATCH", "Odd.", "Wait.")
 
 
 def test_a_log_that_was_torn_is_read(tmp_path: Path) -> None:

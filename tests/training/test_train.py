@@ -78,7 +78,7 @@ def test_a_config_is_a_valid_start_for_the_same_run(
     assert same[0] == same[1]
 
 
-def test_nan_stops_the_run_and_keeps_the_last_good_state(
+def test_nan_twice_stops_the_run_and_keeps_the_last_sound_state(
     shapes_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from volute.recipes.gan import GanRecipe
@@ -105,7 +105,7 @@ def test_nan_stops_the_run_and_keeps_the_last_good_state(
         "gan", recipes.resolve_settings("gan", "tiny", settings), facts, choose("cpu", "float32", 1)
     )
     counters = checkpoint.load(tmp_path / "run" / "state", recipe)
-    assert counters.shown == 160
+    assert 0 < counters.shown < 160
     values = recipe.modules["generator"].state_dict().values()
     assert all(torch.isfinite(value).all() for value in values)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from volute.errors import printable
-from volute.events import Emit, Event, Note, Progress, Saved
+from volute.events import Emit, Event, Note, Progress, Saved, Verdict
 
 SHORT = {"g_loss": "G", "d_loss": "D", "loss": "loss", "kl": "KL", "rmse": "rmse"}
 SHARES = {"accuracy": "right", "held_out_accuracy": "held out right"}
@@ -59,11 +59,14 @@ class _Plain:
 
 
 def event_line(event: Event) -> str:
-    """Return the line of a note or of a saved file; samples are not announced one by one."""
+    """Return the line of a note, a verdict or a saved file; samples are not announced."""
     if isinstance(event, Note):
         return printable(f"{event.topic:<8} {event.text}")
     if isinstance(event, Saved) and event.what != "sample":
         return printable(f"{event.what:<8} {shown_path(event.path)}")
+    if isinstance(event, Verdict):
+        advice = f" To try: {event.advice}" if event.advice else ""
+        return printable(f"{event.level:<8} {event.reason}{advice}")
     return ""
 
 

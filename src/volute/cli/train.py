@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 Out = Annotated[Path | None, typer.Option("-o", "--out", help="The folder to write; must be new.")]
 Time = Annotated[str | None, typer.Option("--time", help="Budget, such as 90s, 10m or 1h30m.")]
 Kimg = Annotated[float | None, typer.Option("--kimg", help="Budget in 1000 images shown.")]
+NoHeal = Annotated[
+    bool, typer.Option("--no-heal", help="Stop where the doctor says so; change nothing.")
+]
 Settings = Annotated[list[str] | None, typer.Option("-s", "--set", help="key=value")]
 
 NEXT = {
@@ -52,6 +55,7 @@ def train(
     out: Out = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order and draws.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
+    no_heal: NoHeal = False,
     set_: Settings = None,
     config: Annotated[Path | None, typer.Option("-c", "--config", help="A config.toml.")] = None,
 ) -> None:
@@ -92,7 +96,11 @@ def train(
         values["settings"].pop("texts", None)
     if "source" not in values:
         raise typer.BadParameter("give the folder, zip, tar or npz to learn from")
-    _work(lambda extra: jobs.train(kind, values.pop("source"), out=out, **values, **extra))
+    _work(
+        lambda extra: jobs.train(
+            kind, values.pop("source"), out=out, heal=not no_heal, **values, **extra
+        )
+    )
 
 
 def resume(
@@ -100,6 +108,7 @@ def resume(
     time: Time = None,
     kimg: Kimg = None,
     device: Annotated[str | None, typer.Option(help="Instead of the run's own.")] = None,
+    no_heal: NoHeal = False,
     set_: Settings = None,
 ) -> None:
     """Go on with a run, or give it more time.
@@ -117,7 +126,7 @@ def resume(
     from volute.config import parse_settings
 
     given = {"time": time, "kimg": kimg, "device": device, "settings": parse_settings(set_ or [])}
-    _work(lambda extra: jobs.resume(run, **given, **extra))
+    _work(lambda extra: jobs.resume(run, heal=not no_heal, **given, **extra))
 
 
 def export(

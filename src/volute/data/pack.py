@@ -20,7 +20,7 @@ from volute.events import Emit
 from volute.media.modes import CHANNELS, Mode
 from volute.media.photo import FORMATS
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same files would give another pack."""
 FEWEST = 16
 EMPTY_SPREAD = 1.0
@@ -43,7 +43,7 @@ def build(source: Source, settings: DataSettings, size: int, emit: Emit, folder:
         try:
             kept = _Sieve(found, labelling, settings).write(scratch, mode, writer)
             _refuse_few(source, found, len(kept))
-            classes, labels = _number_classes(labelling, found, kept)
+            classes, labels, only = _number_classes(labelling, found, kept)
             report = Report(
                 source=str(source.path),
                 images=found.images(),
@@ -54,6 +54,7 @@ def build(source: Source, settings: DataSettings, size: int, emit: Emit, folder:
                 smallest=found.smallest,
                 largest=found.largest,
                 classes=classes,
+                only=only,
                 changes=_changes(found, scratch.channels, kept, mode),
                 notes=(*source.notes(), *filter(None, [labelling.note])),
                 left_out=tuple(found.left_out),
@@ -157,14 +158,15 @@ def _variance(block: np.ndarray) -> np.ndarray:
 
 def _number_classes(
     labelling: Labelling, found: Found, kept: list[int]
-) -> tuple[dict[str, int], np.ndarray]:
+) -> tuple[dict[str, int], np.ndarray, str]:
+    """Return the classes with their pictures, the labels, and the class if there is only one."""
     names = [labelling.labels[found.owners[index]] or "" for index in kept]
     count = Counter(names)
     classes = {name: count[name] for name in labelling.order if count[name]}
     if len(classes) < 2:
-        return {}, np.zeros(len(kept), np.int64)
+        return {}, np.zeros(len(kept), np.int64), next(iter(classes), "")
     number = {name: index for index, name in enumerate(classes)}
-    return classes, np.array([number[name] for name in names], np.int64)
+    return classes, np.array([number[name] for name in names], np.int64), ""
 
 
 def _changes(found: Found, channels: bytearray, kept: list[int], mode: Mode) -> dict[str, int]:

@@ -47,6 +47,8 @@ class Report(Config):
     """Width and height of the picture with the most pixels."""
     classes: dict[str, int]
     """Pictures of each class."""
+    only: str = ""
+    """The class that all pictures are of, if there is one class and no other."""
     changes: dict[str, int]
     """How many files were changed, by what was done."""
     notes: tuple[str, ...]

@@ -10,6 +10,8 @@ the relativistic pairing with R1 and R2 (Huang et al. 2024, "The GAN is dead"):
 
 Penalties are taken in every step, on a share of the batch: a lazy penalty on the whole batch costs
 the same and loses modes. `classic` is DCGAN with the non-saturating loss of Goodfellow et al. 2014.
+How often pictures are changed before the discriminator sees them follows from how much better it
+knows those it has learned from than those held out (Karras et al. 2020, ADA, equation 1).
 """
 
 from __future__ import annotations
@@ -23,22 +25,28 @@ from pydantic import Field
 from torch import nn
 
 from volute.config import Config
+from volute.events import Verdict
 from volute.nets.classic import ClassicDiscriminator, ClassicGenerator
 from volute.nets.gan import Discriminator, Generator, Resampling
 from volute.training.adversarial import relativistic, score_pairs
-from volute.training.augment import augment, flip
+from volute.training.augment import Adaptive, augment, flip
 from volute.training.device import Device
 from volute.training.ema import Average
 from volute.training.recipe import (
+    Batch,
     DataFacts,
     Draw,
     Exported,
     Graph,
     Held,
     PictureRecipe,
+    few,
     portable,
     seeded,
 )
+
+FEWEST = 8
+"""Pictures of a batch under which a training is doubtful."""
 
 
 class GanSettings(Config):
@@ -53,7 +61,7 @@ class GanSettings(Config):
     """`auto` is bilinear, but transposed above 32 px where there are no residual blocks."""
     networks: Literal["modern", "classic"] = "modern"
     loss: Literal["relativistic", "nonsaturating"] = "relativistic"
-    batch: int = Field(32, ge=4, le=4096)
+    batch: int = Field(32, ge=2, le=4096)
     lr: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
     """`auto` is 2e-3 to 32 px and 5e-4 above."""
     lr_end: float = Field(0.25, gt=0, le=1)
@@ -68,7 +76,7 @@ class GanSettings(Config):
     """Share of the batch on which the penalties are taken, every step."""
     ema_kimg: float = Field(5.0, gt=0)
     augment: bool | Literal["auto"] = "auto"
-    """DiffAugment; `auto` rises to full over the first 50 times that each picture is shown."""
+    """DiffAugment; `auto` is as much as keeps the discriminator from learning by heart."""
     flip: bool = False
     """Mirror pictures at random: only if the data allow it."""
 
@@ -95,11 +103,15 @@ class GanRecipe(PictureRecipe):
     """The generator, the discriminator and their step; see `volute.training.recipe.Recipe`."""
 
     settings: GanSettings
+    from_noise = True
 
     def __init__(self, settings: GanSettings, facts: DataFacts, device: Device, seed: int) -> None:
         super().__init__(settings, facts, device, seed)
+        self.held_out = few(facts.pictures)
+        self.looks = max(256, min(2048, 5 * facts.pictures))
         small = facts.size <= 32
-        self.lr = (2e-3 if small else 5e-4) if settings.lr == "auto" else settings.lr
+        self.usual = {"lr": 2e-3 if small else 5e-4}
+        self.lr = self.usual["lr"] if settings.lr == "auto" else settings.lr
         end = settings.gamma_end
         self.gamma_end = (0.1 if small else 1.0) if end == "auto" else end
         with torch.random.fork_rng(devices=[]):
@@ -107,7 +119,12 @@ class GanRecipe(PictureRecipe):
             generator, discriminator = _networks(settings, facts)
         self.generator = device.place(generator)
         self.discriminator = device.place(discriminator)
-        self.modules = {"generator": self.generator, "discriminator": self.discriminator}
+        self.augment = Adaptive(facts.pictures).to(device.torch)
+        self.modules = {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "augment": self.augment,
+        }
         self.averages = {"generator": Average(self.generator, settings.ema_kimg * 1000)}
         self.optimisers = {
             name: torch.optim.Adam(
@@ -118,9 +135,9 @@ class GanRecipe(PictureRecipe):
                 fused=True,
             )
             for name, module in self.modules.items()
+            if name != "augment"
         }
         self.conditional = facts.classes > 0 and settings.networks == "modern"
-        self.augmented = 0.0
 
     def step(
         self, pictures: torch.Tensor, labels: torch.Tensor, progress: float, shown: int
@@ -129,7 +146,6 @@ class GanRecipe(PictureRecipe):
         rng = seeded(self.device.torch, self.seed, shown)
         cosine = 0.5 + 0.5 * math.cos(math.pi * min(progress, 1.0))
         self._set_rate(cosine)
-        self.augmented = self._augmentation(shown)
         gamma = self.settings.gamma * _mix(cosine, self.gamma_end)
         label = labels if self.conditional else None
         real = flip(pictures, rng) if self.settings.flip else pictures
@@ -137,8 +153,65 @@ class GanRecipe(PictureRecipe):
         fake = self._generate(latent, label)
         metrics = self._discriminator_step(real, fake.detach(), label, gamma, rng)
         metrics |= self._generator_step(real, fake, label, rng)
+        metrics["augmented"] = self.augmented
         self.averages["generator"].update(self.generator, len(real), shown + len(real))
         return metrics
+
+    @property
+    def augmented(self) -> float:
+        """The share of pictures that are changed before the discriminator sees them."""
+        asked = self.settings.augment
+        return self.augment.share.item() if asked == "auto" else float(asked)
+
+    def adapt(self, seen: Batch, unseen: Batch, shown: int) -> None:
+        """Change more pictures if those learned from score better than those held out, or fewer."""
+        told = self._told(seen, unseen, shown)
+        self.augment.follow(told["seen"] - told["unseen"], told["seen"] - told["made"], self.looks)
+
+    def vitals(self, seen: Batch, unseen: Batch, shown: int) -> dict[str, float]:
+        """Return how well the discriminator tells pictures apart, and how varied those made are.
+
+        `margin` is how much higher it scores what it learned from than what is made, `by_heart` the
+        share of that which is not there for what was held out, `told` the share of pairs of a
+        real and a made picture that it puts in order, `pixels` the variance of the made pictures
+        over that of the real.
+        """
+        told = self._told(seen, unseen, shown)
+        margin = told["seen"] - told["made"]
+        return {
+            "margin": margin,
+            "scatter": told["scatter"],
+            "by_heart": (told["seen"] - told["unseen"]) / max(margin, 1e-3),
+            "told": told["told"],
+            "pixels": told["pixels"],
+        }
+
+    def made(self, labels: torch.Tensor, shown: int) -> torch.Tensor:
+        """Return pictures of the network as it learns, not averaged, for labels [B].
+
+        It normalises by the batch, as it does when it learns, and is left as it was.
+        """
+        rng = seeded(self.device.torch, self.seed, shown, 0xD0C)
+        latent = torch.randn(
+            len(labels), self.settings.latent, generator=rng, device=self.device.torch
+        )
+        kept = [(buffer, buffer.clone()) for buffer in self.generator.buffers()]
+        with torch.no_grad():
+            pictures = self._generate(latent, labels if self.conditional else None)
+            for buffer, before in kept:
+                buffer.copy_(before)
+        return pictures.clamp(-1, 1)
+
+    def concerns(self) -> list[Verdict]:
+        """Say what is unusual about the settings."""
+        found = []
+        if self.settings.loss == "relativistic" and not self.settings.gamma:
+            reason = "gamma is 0: without R1 and R2 the discriminator tends to blow up."
+            found.append(Verdict("WATCH", reason, "Leave -s gamma out.", "penalty"))
+        if self.settings.batch < FEWEST:
+            reason = f"Batches of {self.settings.batch} are so small that each step is noise."
+            found.append(Verdict("WATCH", reason, "Leave -s batch out.", "batch"))
+        return found
 
     def preview(self, pictures: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Sample the averaged generator with the labels of `pictures`, same noise each time."""
@@ -172,11 +245,33 @@ class GanRecipe(PictureRecipe):
             made = self.generator(latent) if label is None else self.generator(latent, label)
         return made.float()
 
+    def _told(self, seen: Batch, unseen: Batch, shown: int) -> dict[str, float]:
+        """Return what the discriminator makes of pictures that are not changed."""
+        made = self.made(seen[1], shown)
+        self.discriminator.eval()
+        with torch.no_grad():
+            scores = [
+                self._logits(pictures, labels if self.conditional else None)
+                for pictures, labels in (seen, unseen, (made, seen[1]))
+            ]
+        self.discriminator.train()
+        on_seen, on_unseen, on_made = scores
+        return {
+            "seen": on_seen.mean().item(),
+            "unseen": on_unseen.mean().item(),
+            "made": on_made.mean().item(),
+            "scatter": on_seen.std().item(),
+            "told": (on_seen[:, None] > on_made).float().mean().item(),
+            "pixels": (made.var(0).mean() / seen[0].var(0).mean().clamp(min=1e-6)).item(),
+        }
+
     def _score(
         self, pictures: torch.Tensor, label: torch.Tensor | None, rng: torch.Generator
     ) -> torch.Tensor:
-        if self.augmented:
-            pictures = augment(pictures, self.augmented, rng)
+        share = self.augmented
+        return self._logits(augment(pictures, share, rng) if share else pictures, label)
+
+    def _logits(self, pictures: torch.Tensor, label: torch.Tensor | None) -> torch.Tensor:
         pictures = pictures.contiguous(memory_format=torch.channels_last)
         with self.device.autocast():
             if label is None:
@@ -232,11 +327,6 @@ class GanRecipe(PictureRecipe):
             loss = F.softplus(-on_fake).mean()
         _descend(self.optimisers["generator"], loss)
         return {"g_loss": loss.item()}
-
-    def _augmentation(self, shown: int) -> float:
-        if self.settings.augment == "auto":
-            return min(1.0, shown / self.facts.pictures / 50)
-        return float(self.settings.augment)
 
     def _set_rate(self, cosine: float) -> None:
         for optimiser in self.optimisers.values():

@@ -26,6 +26,7 @@ from volute.training.device import Device
 from volute.training.ema import Average
 from volute.training.optimiser import set_rate
 from volute.training.recipe import (
+    Batch,
     DataFacts,
     Draw,
     Exported,
@@ -87,6 +88,7 @@ class VaeRecipe(PictureRecipe):
     """The encoder, the decoder and their step; see `volute.training.recipe.Recipe`."""
 
     settings: VaeSettings
+    from_noise = True
 
     def __init__(self, settings: VaeSettings, facts: DataFacts, device: Device, seed: int) -> None:
         super().__init__(settings, facts, device, seed)
@@ -128,6 +130,23 @@ class VaeRecipe(PictureRecipe):
             "kl": sum(d.item() for d in divergences),
             "rmse": mean_square.sqrt().item(),
         }
+
+    def vitals(self, seen: Batch, unseen: Batch, shown: int) -> dict[str, float]:
+        """Return the share of the top latent that is in use.
+
+        That is, whose mean varies by more than 0.01 over pictures (Burda, Grosse and Salakhutdinov
+        2016, "Importance weighted autoencoders", section 5.3).
+        """
+        with torch.no_grad(), self.device.autocast():
+            top, _ = self.pair.encoder(seen[0].contiguous(memory_format=torch.channels_last))
+        return {"active": (top.mean.float().var(0) > 0.01).float().mean().item()}
+
+    def made(self, labels: torch.Tensor, shown: int) -> torch.Tensor:
+        """Return as many pictures as there are labels, from codes of the prior."""
+        rng = seeded(self.device.torch, self.seed, shown, 0xD0C)
+        code = _normal((len(labels), self.pair.decoder.latent), rng)
+        with torch.no_grad(), self.device.autocast():
+            return self.pair.decoder(code).float().clamp(-1, 1)
 
     def preview(self, pictures: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return reconstructions of the first half and samples from the prior for the rest."""

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from volute.errors import UsageError, VoluteError
-from volute.studio.doctor import doctor
-from volute.studio.findings import RunDetail, RunInfo, Sample
+from volute.studio.findings import Doctor, RunDetail, RunInfo, Sample
 from volute.studio.jobs import CancelledError, Task
 from volute.studio.models import Event, Progress
 from volute.studio.problems import NotFoundError
@@ -172,6 +171,16 @@ def read_log(run: Path) -> list[dict[str, float]]:
     return lines
 
 
+def last_verdict(run: Path) -> Doctor:
+    """Return the last line of a run's doctor; one that a kill tore is left out."""
+    with contextlib.suppress(OSError):
+        for text in reversed((run / "doctor.jsonl").read_text("utf-8", "replace").splitlines()):
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                line = json.loads(text)
+                return Doctor(verdict=line["level"], words=line["reason"], try_next=line["advice"])
+    return Doctor(verdict="OK", words="It has just begun: too early to tell.")
+
+
 def run_folder(root: Path, ident: str) -> Path:
     """Return the folder of a run.
 
@@ -206,7 +215,7 @@ def run_detail(folder: Path, job: str) -> RunDetail:
         **_about(folder, job),
         log=tuple(thinned),
         samples=tuple(samples),
-        doctor=doctor(log),
+        doctor=last_verdict(folder),
         data=report.read_text("utf-8", "replace")[:100_000] if report.is_file() else "",
     )
 

@@ -1,12 +1,14 @@
 """The state of a training as one safetensors file: networks, averages, optimisers, counters.
 
 The previous state stays beside the newest, and each is whole or absent, so that a kill at any
-moment loses at most the work since the last one. Nothing is pickled.
+moment loses at most the work since the last one. Beside them lies the last one that was found to be
+sound, to which a training that went wrong returns. Nothing is pickled.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,10 +17,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 
 from volute.errors import UsageError, VoluteError
-from volute.paths import atomic_file
+from volute.paths import atomic_file, explained
 from volute.training.recipe import Recipe
 
-NEWEST, PREVIOUS = "newest.safetensors", "previous.safetensors"
+NEWEST, PREVIOUS, SOUND = "newest.safetensors", "previous.safetensors", "sound.safetensors"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,25 @@ def save(folder: Path, recipe: Recipe, counters: Counters) -> None:
         part.write_bytes(to_bytes(tensors, metadata={"counters": json.dumps(asdict(counters))}))
         if newest.exists():
             newest.replace(folder / PREVIOUS)
+
+
+def keep(folder: Path) -> None:
+    """Remember that the state before the newest is sound, if there is one."""
+    previous, sound = folder / PREVIOUS, folder / SOUND
+    if previous.exists():
+        with explained(sound):
+            sound.unlink(missing_ok=True)
+            os.link(previous, sound)
+
+
+def go_back(folder: Path) -> None:
+    """Make the last sound state the newest; without one there is none, as at the beginning."""
+    newest = folder / NEWEST
+    with explained(newest):
+        for path in (newest, folder / PREVIOUS):
+            path.unlink(missing_ok=True)
+        if (folder / SOUND).exists():
+            os.link(folder / SOUND, newest)
 
 
 def load(folder: Path, recipe: Recipe) -> Counters:

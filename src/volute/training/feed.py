@@ -12,14 +12,18 @@ import torch
 from volute.data import Dataset, Sampler, split
 from volute.data.encoded import encoded, reached
 from volute.data.text import Text
-from volute.training.recipe import DataFacts, Recipe
+from volute.data.twins import twins
+from volute.events import Verdict
+from volute.training.recipe import Batch, DataFacts, Recipe
 
 HELD_BATCH = 256
+HELD_SEED = 1
+TWINS = 0.3
+"""Share of pictures with a near twin that is said."""
 HELD_TEXT, MOST_TEXT = 0.1, 1 << 20
 """Share of a text, at its end, that is held out, and how many bytes at most."""
 CONTEXT = 4096
 """Bytes before what is held out that are read first."""
-Batch = tuple[torch.Tensor, torch.Tensor]
 
 
 class Feed(Protocol):
@@ -46,6 +50,19 @@ class Feed(Protocol):
         """Return the next `count` pictures or symbols after `shown`, a pure function of both."""
         ...
 
+    @property
+    def learned(self) -> int:
+        """How much is learned from."""
+        ...
+
+    def concerns(self) -> list[Verdict]:
+        """Say what is unusual about the data."""
+        ...
+
+    def unseen(self, count: int, shown: int) -> Batch:
+        """Return up to `count` of what is held out, others each time: a pure function of both."""
+        ...
+
     def held(self) -> Iterator[Batch]:
         """Give what is held out."""
         ...
@@ -58,6 +75,15 @@ class Shuffled(ABC):
     _held: np.ndarray
     _sampler: Sampler
 
+    @property
+    def learned(self) -> int:
+        """How many are learned from."""
+        return len(self._kept)
+
+    def concerns(self) -> list[Verdict]:
+        """Say what is unusual about the data."""
+        return []
+
     @abstractmethod
     def pick(self, index: np.ndarray) -> Batch:
         """Return the things of these numbers, and their labels."""
@@ -65,6 +91,12 @@ class Shuffled(ABC):
     def draw(self, count: int, shown: int) -> Batch:
         """Return the next `count` after `shown`."""
         return self.pick(self._kept[self._sampler.indices(shown, count)])
+
+    def unseen(self, count: int, shown: int) -> Batch:
+        """Return up to `count` of what is held out, others each time."""
+        count = min(count, len(self._held))
+        order = Sampler(max(len(self._held), 1), HELD_SEED)
+        return self.pick(self._held[order.indices(shown // HELD_BATCH * count, count)])
 
     def held(self) -> Iterator[Batch]:
         """Give what is held out, in batches."""
@@ -90,6 +122,18 @@ class PictureFeed(Shuffled):
             pictures=len(dataset.pictures),
             counts=tuple(int(count) for count in counts),
         )
+
+    def concerns(self) -> list[Verdict]:
+        """Say whether all pictures are of one class, or many of them nearly the same."""
+        found, only = [], self._dataset.report.only
+        if only:
+            reason = f"All pictures are of one class, {only}: what is made will be too."
+            found.append(Verdict("WATCH", reason, "Add the other classes.", "one class"))
+        share = twins(self._dataset.pictures)
+        if share > TWINS:
+            reason = f"{share:.0%} of the pictures have a near twin: there are fewer than it seems."
+            found.append(Verdict("WATCH", reason, "Leave out what repeats.", "duplicates"))
+        return found
 
     def begin(self, recipe: Recipe) -> None:
         """Hold out the share that the recipe says, of each class and source."""
@@ -153,6 +197,19 @@ class TextFeed:
             kinds = self._kinds[np.searchsorted(self._ends, place, side="right")]
         windows = torch.from_numpy(text[place].astype(np.int64))
         return windows.to(self._place), torch.from_numpy(kinds).to(self._place)
+
+    @property
+    def learned(self) -> int:
+        """How many symbols are learned from."""
+        return len(self._learned)
+
+    def concerns(self) -> list[Verdict]:
+        """Find nothing: texts are looked at when they are read."""
+        return []
+
+    def unseen(self, count: int, shown: int) -> Batch:
+        """Return none: how a text is learned is measured as a whole."""
+        return self.draw(0, 0)
 
     def held(self) -> Iterator[Batch]:
         """Give what is held out, uint8 [N], and the bytes before it."""

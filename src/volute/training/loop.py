@@ -15,12 +15,13 @@ from dataclasses import dataclass, replace
 import torch
 
 from volute.errors import VoluteError
-from volute.events import Emit, Progress, Saved
+from volute.events import Emit, Progress, Saved, Verdict
 from volute.paths import atomic_file
 from volute.training import checkpoint
+from volute.training.doctor import Doctor
 from volute.training.feed import Feed
 from volute.training.log import Log
-from volute.training.recipe import Recipe
+from volute.training.recipe import LOOK, Recipe
 from volute.training.run import Run, RunConfig
 from volute.training.shown import to_image
 
@@ -28,17 +29,21 @@ LOG_S, FIRST_SAMPLE_S, SAMPLE_S, SAVE_S = 5.0, 10.0, 60.0, 60.0
 
 
 class DivergedError(VoluteError):
-    """A loss or weight became NaN; the state on disk is the last good one."""
+    """The doctor said STOP; the last sound state is on disk.
 
-    def __init__(self, shown: int, unit: str, run: Run) -> None:
-        saved = any(run.state.glob("*.safetensors"))
-        again = (
-            f"Go on from the last good state: volute resume {run.path}" if saved else "Try again"
-        )
+    Attributes:
+        verdict: why, and what to try.
+        counters: how far it had come.
+    """
+
+    def __init__(
+        self, verdict: Verdict, counters: checkpoint.Counters, unit: str, run: Run
+    ) -> None:
+        self.verdict, self.counters = verdict, counters
+        reason = verdict.reason[0].lower() + verdict.reason[1:].rstrip(".")
         super().__init__(
-            f"training became unstable at {shown:,} {unit}: a value is NaN or infinite",
-            f"{again} with half the learning rate (-s lr=...), or for a GAN with four times gamma "
-            "(-s gamma=...).",
+            f"training stopped at {counters.shown:,} {unit}: {reason}",
+            f"{verdict.advice} Go on from the last sound state: volute resume {run.path}",
         )
 
 
@@ -52,9 +57,12 @@ class Loop:
     feed: Feed
     emit: Emit
     stop: Callable[[], bool]
+    since_s: float = 0.0
+    """Seconds of training so far, if more than the state knows of: some were thrown away."""
 
     def __post_init__(self) -> None:
-        self.counters = checkpoint.load(self.run.state, self.recipe)
+        counters = checkpoint.load(self.run.state, self.recipe)
+        self.counters = replace(counters, seconds=max(counters.seconds, self.since_s))
         self.feed.begin(self.recipe)
         self._shown_at_start = self.counters.shown
         self._saved: checkpoint.Counters | None = None
@@ -64,9 +72,13 @@ class Loop:
         """Train until the budget is spent; return False if `stop()` ended it early.
 
         Raises:
-            DivergedError: if a loss or weight is not finite.
+            DivergedError: if the doctor says STOP.
         """
         self._log = Log(self.run.path, self.counters.shown)
+        self._doctor = Doctor(self.recipe, self.feed, self.run.path)
+        self._steps, self._said = 0, ("", "")
+        for verdict in [] if self.counters.shown else self._doctor.concerns():
+            self.emit(verdict)
         try:
             return self._fit()
         finally:
@@ -85,6 +97,7 @@ class Loop:
             now = self.counters.seconds
             if now >= due["log"]:
                 self._report(metrics | measured)
+                self._examine(metrics)
                 due["log"] = now + (LOG_S if now > LOG_S else 1.0)
             if now >= due["sample"]:
                 self.sample()
@@ -92,13 +105,16 @@ class Loop:
                 due["sample"] = now + min(SAMPLE_S, max(FIRST_SAMPLE_S, now / 4))
             if now >= due["save"]:
                 self.save()
+                self._keep()
                 due["save"] = now + SAVE_S
             if self.stop():
                 self._report(metrics | measured)
                 self.save()
                 return False
         if metrics:
+            self._tell(self._doctor.look(metrics, self.counters, self._steps))
             self.save()
+            self._keep()
             self._report(metrics | self.recipe.evaluate(self.feed.held))
             self.sample()
         return True
@@ -129,7 +145,7 @@ class Loop:
             self._saved = self.counters
         except VoluteError as error:
             if "NaN" in error.what:
-                raise DivergedError(self.counters.shown, self.feed.unit, self.run) from error
+                raise self._diverged(self._doctor.unstable(self.counters)) from error
             raise
 
     def _progress(self) -> float:
@@ -141,9 +157,40 @@ class Loop:
         shown = self.counters.shown
         metrics = self.recipe.step(*self.draw(self.recipe.batch, shown), progress, shown)
         if not all(math.isfinite(value) for value in metrics.values()):
-            raise DivergedError(shown, self.feed.unit, self.run)
+            raise self._diverged(self._doctor.unstable(self.counters))
         self.counters = replace(self.counters, shown=shown + self.recipe.batch)
+        self._steps += 1
+        self._adapt(shown)
         return metrics
+
+    def _adapt(self, before: int) -> None:
+        """Let the recipe look at what is held out, at set numbers of images shown."""
+        now, every = self.counters.shown, self.recipe.looks
+        if not every or before // every == now // every:
+            return
+        unseen = self.feed.unseen(LOOK, now)
+        if len(unseen[0]):
+            self.recipe.adapt(self.draw(LOOK, now), unseen, now)
+
+    def _examine(self, metrics: dict[str, float]) -> None:
+        """Ask the doctor, tell what is new, and end what is of no use."""
+        verdict = self._doctor.look(metrics, self.counters, self._steps)
+        self._tell(verdict)
+        if verdict.level == "STOP":
+            raise self._diverged(verdict)
+
+    def _tell(self, verdict: Verdict) -> None:
+        if (verdict.level, verdict.cause) != self._said:
+            self._said = (verdict.level, verdict.cause)
+            self.emit(verdict)
+
+    def _keep(self) -> None:
+        """Trust the state before the newest: it has been all right since then."""
+        if self._doctor.verdict.level == "OK":
+            checkpoint.keep(self.run.state)
+
+    def _diverged(self, verdict: Verdict) -> DivergedError:
+        return DivergedError(verdict, self.counters, self.feed.unit, self.run)
 
     def _report(self, metrics: dict[str, float]) -> None:
         counters = self.counters

@@ -14,12 +14,15 @@ import torch
 from torch import nn
 
 from volute.engine.tokens import Tokens
+from volute.events import Verdict
 from volute.training.device import Device
 from volute.training.ema import Average
 from volute.training.shown import grid
 
 SHOWN = 64
 """Pictures of a sample."""
+LOOK = 64
+"""Pictures by which is judged how it goes."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,8 @@ class Exported:
 
 Runner = Callable[[dict[str, np.ndarray]], np.ndarray]
 """Runs a graph on named inputs."""
+Batch = tuple[torch.Tensor, torch.Tensor]
+"""Pictures [B, C, H, W] in [-1, 1] and their labels [B]."""
 Draw = Callable[[int], tuple[torch.Tensor, torch.Tensor]]
 """Gives as many training pictures [n, C, H, W] in [-1, 1], and their labels [n]."""
 Held = Callable[[], Iterator[tuple[torch.Tensor, torch.Tensor]]]
@@ -120,6 +125,8 @@ class Recipe(ABC):
     optimisers: dict[str, torch.optim.Optimizer]
     held_out: float = 0.0
     """Share of the pictures that is never learned from, but measured on."""
+    looks: int = 0
+    """Images shown between two calls of `adapt`; 0: none."""
     spared: int = 0
     """Bytes at the beginning of a text that are not learned from, but fitted to at the end."""
 
@@ -129,6 +136,8 @@ class Recipe(ABC):
         self.device = device
         self.seed = seed
         self.batch: int = settings.batch
+        self.usual: dict[str, float] = {}
+        """What settings that are `auto` stand for."""
 
     @cached_property
     def tokens(self) -> Tokens:
@@ -156,6 +165,16 @@ class Recipe(ABC):
         """Measure the averaged networks on the held-out pictures; return what to log."""
         return {}
 
+    def adapt(self, seen: Batch, unseen: Batch, shown: int) -> None:  # noqa: B027
+        """Learn from how pictures that are learned from fare beside those held out.
+
+        A pure function of the networks' state and its arguments, as `step` is.
+        """
+
+    def concerns(self) -> list[Verdict]:
+        """Say what is unusual about the settings before anything is learned."""
+        return []
+
     @abstractmethod
     def export(self, draw: Draw, held: Held) -> Exported:
         """Prepare the averaged networks for use."""
@@ -164,14 +183,30 @@ class Recipe(ABC):
 class PictureRecipe(Recipe):
     """A recipe that learns from pictures and makes or names them."""
 
+    from_noise = False
+    """Whether it makes pictures from noise, so that they are compared with real ones."""
+
     @abstractmethod
     def preview(self, pictures: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Make as many pictures as are given, to be shown beside them."""
+
+    def vitals(self, seen: Batch, unseen: Batch, shown: int) -> dict[str, float]:
+        """Return signs of its own by which a doctor judges, from a few pictures of either sort."""
+        return {}
+
+    def made(self, labels: torch.Tensor, shown: int) -> torch.Tensor | None:
+        """Return new pictures in [-1, 1] for labels [B], if it makes them from noise."""
+        return None
 
     def show(self, draw: Draw) -> np.ndarray:
         """Return real pictures on the left, what the network makes on the right."""
         pictures, labels = draw(SHOWN)
         return np.concatenate([grid(pictures), grid(self.preview(pictures, labels))], 1)
+
+
+def few(pictures: int) -> float:
+    """Return the share to hold out to have some to look at: 64 or 1 in 60, at most a fifth."""
+    return max(1 / 60, min(0.2, LOOK / pictures))
 
 
 def portable(network: nn.Module) -> nn.Module:

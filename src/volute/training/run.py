@@ -39,6 +39,8 @@ class RunConfig(Config):
     """Where it ran, in words, for the card."""
     data_key: str = ""
     """Of the packed pictures: a run goes on with the data that it began with, or not at all."""
+    healed: str = ""
+    """What was changed when the doctor had said STOP: once in a run."""
     data: DataSettings = DataSettings()
     settings: dict[str, Any] = {}
 

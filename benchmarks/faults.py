@@ -302,7 +302,7 @@ def run(case: Case, sets: Sets, limit: float, threads: int) -> Outcome:
             hear(error.verdict)
         except DataError as error:
             said.append((0.0, "STOP", "data"))
-            named = 0.0 if "nan" in error.what.lower() else None
+            named = 0.0 if "NaN" in error.what else None
     return Outcome(case.name, bool(case.causes), round(clock(), 1), said, named)
 
 

@@ -6,16 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from volute import data, recipes
-from volute.data.labelled import open_labelled
-from volute.data.text import open_text
-from volute.errors import DataError, UsageError
+from volute import learned, recipes
+from volute.errors import UsageError
 from volute.events import Emit, Note, Verdict, silent
-from volute.paths import new_run, run_name, write_text
+from volute.paths import new_run, run_name
 from volute.training import checkpoint
 from volute.training.device import Device, choose
-from volute.training.feed import Feed, PictureFeed, TextFeed
-from volute.training.labelled import LabelledFeed
+from volute.training.feed import Feed
 from volute.training.loop import DivergedError, Loop
 from volute.training.package import package
 from volute.training.recipe import Recipe
@@ -89,7 +86,7 @@ def train(
     asked = RunConfig.make(
         {
             "kind": kind,
-            "source": _lasting(pictures),
+            "source": learned.lasting(pictures),
             "preset": preset,
             "size": size or 0,
             "seed": seed,
@@ -101,7 +98,7 @@ def train(
     )
     _check_free(out)
     chosen = choose(device, asked.precision, asked.threads)
-    feed = _feed(asked, emit)
+    feed = learned.opened(asked, emit)
     for line in feed.lines:
         emit(Note("data", line))
     config = asked.model_copy(
@@ -121,7 +118,7 @@ def train(
     recipe.prepare()
     run = Run(new_run(Path("runs"), run_name(Path(inputs[0]))) if out is None else Path(out))
     config.write(run.path / "config.toml")
-    write_text(run.path / "data.txt", feed.report)
+    learned.note(run, config, feed)
     return _go(Loop(run, config, recipe, feed, emit, stop), heal)
 
 
@@ -132,6 +129,7 @@ def resume(
     kimg: float | None = None,
     device: str | None = None,
     heal: bool = True,
+    accept_data: bool = False,
     settings: dict[str, Any] | None = None,
     emit: Emit = silent,
     stop: Callable[[], bool] = never,
@@ -140,7 +138,8 @@ def resume(
 
     `time` or `kimg` replace the budget, counted from the run's beginning; `device` replaces the
     run's own, for instance to go on elsewhere; `heal` is as for `train`; `settings` replace those
-    of the recipe that leave the networks as they are, such as `lr` and `gamma`.
+    of the recipe that leave the networks as they are, such as `lr` and `gamma`. `accept_data` goes
+    on with data that have changed since, if their classes are the same.
 
     Raises:
         UsageError: if there is no run at `path`, or its state does not fit the new settings.
@@ -164,11 +163,18 @@ def resume(
             )
     chosen = choose(config.device, config.precision, config.threads)
     config = config.model_copy(update={"hardware": chosen.say()})
-    feed = _same_data(run, config, emit)
+    feed = learned.opened(config, emit)
+    if changed := learned.changed(run, config, feed):
+        if not accept_data:
+            raise changed
+        emit(Note("data", changed.what))
+        config = config.model_copy(update={"data_key": learned.data_key(config, feed)})
     recipe = _recipe(config, feed, chosen)
     recipe.prepare()
     loop = Loop(run, config, recipe, feed, emit, stop)
     config.write(run.path / "config.toml")
+    if changed:
+        learned.note(run, config, feed)
     return _go(loop, heal)
 
 
@@ -195,7 +201,9 @@ def export_run(
     run = Run.open(Path(path))
     config = run.config
     _check_free(out)
-    feed = _same_data(run, config, emit)
+    feed = learned.opened(config, emit)
+    if changed := learned.changed(run, config, feed):
+        raise changed
     recipe = _recipe(config, feed, choose("cpu", "float32"))
     loop = Loop(run, config, recipe, feed, emit, never)
     if not loop.counters.shown:
@@ -250,18 +258,6 @@ def _healed(loop: Loop, error: DivergedError, change: dict[str, float | str]) ->
     return again
 
 
-def _feed(config: RunConfig, emit: Emit) -> Feed:
-    """Open what is learned from."""
-    if recipes.kind_of(config.kind, config.settings).text:
-        paths = [Path(path) for path in config.settings["texts"]]
-        name = ", ".join(path.name for path in paths)
-        if config.kind == "classify":
-            return LabelledFeed(open_labelled(paths), name)
-        return TextFeed(open_text(paths), name)
-    source, size = Path(config.source), config.size or None
-    return PictureFeed(data.open_dataset(source, config.data, size, emit))
-
-
 def _recipe(config: RunConfig, feed: Feed, device: Device) -> Recipe:
     settings = recipes.resolve_settings(config.kind, config.preset, config.settings)
     return recipes.create(config.kind, settings, feed.facts, device, config.seed)
@@ -274,18 +270,6 @@ def _budget(config: RunConfig, counters: checkpoint.Counters, unit: str) -> str:
     return f"{whole} (change: {change}){done}"
 
 
-def _same_data(run: Run, config: RunConfig, emit: Emit) -> Feed:
-    """Open the data of a run, and make sure that they are those it began with."""
-    feed = _feed(config, emit)
-    key = feed.key + recipes.examples_key(config.kind, config.settings)
-    if config.data_key not in ("", key):
-        raise DataError(
-            f"what {run.path} learns from, {config.source}: the files have changed since it began",
-            "Put them back as they were, or start a new run on them: volute train ...",
-        )
-    return feed
-
-
 def _check_free(out: str | Path | None) -> None:
     if out is None:
         return
@@ -294,16 +278,3 @@ def _check_free(out: str | Path | None) -> None:
         run = (folder / "config.toml").is_file()
         hint = f", or go on with this run: volute resume {folder}" if run else ""
         raise UsageError(f"{folder} exists and is not empty", f"Choose another -o{hint}")
-
-
-def _lasting(source: Path) -> str:
-    """Return what a run calls its source, so that it is found from any folder."""
-    return str(source) if data.is_scenes(source) else _printable(source.resolve())
-
-
-def _printable(path: Path) -> str:
-    try:
-        path.name.encode()
-    except UnicodeEncodeError as error:
-        raise UsageError(f"the name of {path!r} is not UTF-8", "Rename it, please.") from error
-    return str(path)

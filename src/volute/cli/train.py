@@ -109,6 +109,9 @@ def resume(
     kimg: Kimg = None,
     device: Annotated[str | None, typer.Option(help="Instead of the run's own.")] = None,
     no_heal: NoHeal = False,
+    accept_data: Annotated[
+        bool, typer.Option("--accept-data", help="Go on with data that have changed.")
+    ] = False,
     set_: Settings = None,
 ) -> None:
     """Go on with a run, or give it more time.
@@ -125,8 +128,10 @@ def resume(
     from volute import jobs
     from volute.config import parse_settings
 
-    given = {"time": time, "kimg": kimg, "device": device, "settings": parse_settings(set_ or [])}
-    _work(lambda extra: jobs.resume(run, heal=not no_heal, **given, **extra))
+    given: dict[str, Any] = {"time": time, "kimg": kimg, "device": device}
+    given["settings"] = parse_settings(set_ or [])
+    given |= {"heal": not no_heal, "accept_data": accept_data}
+    _work(lambda extra: jobs.resume(run, **given, **extra))
 
 
 def export(

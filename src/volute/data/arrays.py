@@ -147,6 +147,9 @@ class Npz(FileSource):
             return chunk.astype(np.uint8) * np.uint8(255)
         if chunk.dtype.kind == "u" and chunk.dtype.itemsize == 2:
             return scale_to_uint8(chunk, 65535)[0]
+        if chunk.dtype.kind == "f" and not np.isfinite(chunk).all():
+            text = f"{self.path.name}: {key} holds NaN or infinite values"
+            raise DataError(text, "Leave out the pictures that have any.")
         low, high = float(chunk.min()), float(chunk.max())
         if chunk.dtype.kind == "f" and low >= 0 and high <= 1:
             return np.rint(chunk.astype(np.float32) * 255).astype(np.uint8)

@@ -20,7 +20,7 @@ from volute.events import Emit
 from volute.media.modes import CHANNELS, Mode
 from volute.media.photo import FORMATS
 
-VERSION = 3
+VERSION = 2
 """Raised whenever the same files would give another pack."""
 FEWEST = 16
 EMPTY_SPREAD = 1.0

@@ -138,7 +138,9 @@ def test_a_training_that_blows_up_is_healed_once_and_says_so(
     lines = [json.loads(line) for line in (run.path / "doctor.jsonl").read_text().splitlines()]
     assert "STOP" in [line["level"] for line in lines]
     assert lines[-1]["level"] == "OK"
-    assert run.model.is_dir()
+    card = (run.model / "README.md").read_text()
+    assert "lr 3.0 -> auto" in card
+    assert "OK: " in card
 
 
 def test_without_healing_it_stops_and_a_second_time_too(

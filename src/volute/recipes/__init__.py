@@ -18,6 +18,7 @@ from volute.recipes import (
     detector,
     extractor,
     gan,
+    gan_settings,
     lm,
     lm_settings,
     style,
@@ -46,7 +47,7 @@ class Kind:
 
 
 KINDS = {
-    "gan": Kind(gan.GanSettings, gan.PRESETS, gan.GanRecipe),
+    "gan": Kind(gan_settings.GanSettings, gan_settings.PRESETS, gan.GanRecipe),
     "vae": Kind(vae.VaeSettings, vae.PRESETS, vae.VaeRecipe),
     "classify": Kind(classify.ClassifySettings, classify.PRESETS, classify.ClassifyRecipe),
     "extractor": Kind(extractor.ExtractorSettings, extractor.PRESETS, extractor.ExtractorRecipe),

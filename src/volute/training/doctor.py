@@ -6,6 +6,7 @@ is done as often as `SHARE` of the time allows. Nothing of it changes the traini
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from dataclasses import asdict
@@ -89,3 +90,14 @@ class Doctor:
         line = asdict(verdict) | {"signs": {name: round(value, 5) for name, value in row.items()}}
         with explained(self._path), self._path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(line) + "\n")
+
+
+def last_word(folder: Path) -> str:
+    """Return the last verdict on the run in `folder`, in words, or nothing."""
+    path = folder / FILE
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+    for text in reversed(lines):
+        with contextlib.suppress(ValueError, KeyError):
+            line = json.loads(text)
+            return f"{line['level']}: {line['reason']}"
+    return ""

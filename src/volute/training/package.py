@@ -13,6 +13,7 @@ from volute.engine.artefact import FORMAT_VERSION, ArtefactConfig, Descriptor, w
 from volute.errors import UsageError, VoluteError
 from volute.events import Saved
 from volute.training import export
+from volute.training.doctor import last_word
 from volute.training.feed import Feed
 from volute.training.loop import Loop
 from volute.training.quantise import quantised
@@ -82,6 +83,8 @@ def package(loop: Loop, out: Path, int8: bool = False) -> None:
         "torch": torch.__version__,
         "settings": recipe.settings.model_dump_json(),
     }
+    training |= {"doctor": word} if (word := last_word(loop.run.path)) else {}
+    training |= {"healed": config.healed} if config.healed else {}
     measures = {key: value for key, value in metrics.items() if key not in ("shown", "rate")}
     measures |= {"parity": worst} | exported.metrics
     write_artefact(out, artefact, models, weights, measures, samples, training)

@@ -109,10 +109,14 @@ class Sets:
         path = self._folder / f"{name}.npz"
         if not path.exists():
             pictures, labels = self._arrays(base)
-            np.savez(path, **dict(zip(("x", "y"), changed(pictures, labels, change), strict=True)))
+            if labels is None:
+                np.savez(path, x=pictures)
+            else:
+                pictures, labels = changed(pictures, labels, change)
+                np.savez(path, x=pictures, y=labels)
         return path
 
-    def _arrays(self, base: str) -> tuple[np.ndarray, np.ndarray]:
+    def _arrays(self, base: str) -> tuple[np.ndarray, np.ndarray | None]:
         if base in ("grey", "mnist"):
             with np.load(DATA / ("fashion_mnist.npz" if base == "grey" else "mnist.npz")) as found:
                 return found["x_train"], found["y_train"]
@@ -127,7 +131,7 @@ class Sets:
             labels = np.unique([file.parent.name for file in files], return_inverse=True)[1]
             return np.stack([np.asarray(image) for image in whole]), labels
         tiles = [tile for file in sorted((DATA / "photos").glob("*.*")) for tile in cut(file)]
-        return np.stack(tiles), np.zeros(len(tiles), np.int64)
+        return np.stack(tiles), None
 
 
 def cut(file: Path) -> list[np.ndarray]:

@@ -73,8 +73,9 @@ class Doctor:
             row |= self._gallery.own(counters.shown)
         if self._gallery and since >= FIRST_S and self._spent <= SHARE * since:
             row |= self._gallery.signs(counters.shown)
-        self._rows.append(row)
         self._spent += time.perf_counter() - start
+        row["looking"] = self._spent / since if since else 0.0
+        self._rows.append(row)
         self.verdict = judge(self._rows)
         self._write(self.verdict, row)
         return self.verdict

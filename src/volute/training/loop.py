@@ -112,7 +112,7 @@ class Loop:
                 self.save()
                 return False
         if metrics:
-            self._tell(self._doctor.look(metrics, self.counters, self._steps))
+            self.emit(self._doctor.look(metrics, self.counters, self._steps))
             self.save()
             self._keep()
             self._report(metrics | self.recipe.evaluate(self.feed.held))

@@ -50,6 +50,8 @@ MOVED, STILL = "discriminator.moved", {"discriminator.moved": 0.0, "generator.mo
         (rows(1, **{MOVED: 0.3}), "STOP", "learning rate"),
         (rows(2, **STILL), "STOP", "frozen"),
         (rows(1, **STILL), "OK", ""),
+        (rows(2, **{"detector.moved": 0.01, "remaker0.moved": 0.0}), "OK", ""),
+        (rows(2, **{"detector.moved": 0.0}), "STOP", "frozen"),
         (rows(2, scatter=90.0), "STOP", "penalty"),
         (rows(2, scatter=90.0, **{MOVED: [0.4, 0.01]}), "STOP", "learning rate"),
         (rows(2, scatter=[2.0, 90.0]), "OK", ""),

@@ -126,7 +126,7 @@ class GanRecipe(PictureRecipe):
         return {
             "margin": margin,
             "scatter": told["scatter"],
-            "by_heart": (told["seen"] - told["unseen"]) / max(margin, 1e-3),
+            "by_heart": (told["seen"] - told["unseen"]) / margin if margin > 0 else 0.0,
             "told": told["told"],
             "pixels": told["pixels"],
         }

@@ -15,6 +15,8 @@ from volute.events import Verdict
 Row = dict[str, float]
 Rule = Callable[[Sequence[Row]], Verdict | None]
 
+ADVERSARIES = ("generator", "discriminator")
+"""Networks of which each must learn; others may take turns."""
 LEAP = 0.12
 """Of its length a network's weights move in a step, as of a walk at random; healthy: 0.03."""
 BLOWN = 25.0
@@ -76,10 +78,10 @@ def _leaped(rows: Sequence[Row]) -> Verdict | None:
 
 
 def _still(rows: Sequence[Row]) -> Verdict | None:
-    if len(_last(rows, "seconds", 2)) < 2:
-        return None
-    for name, value in _of(rows[-1:], ".moved"):
-        if value == 0 and all(row.get(f"{name}.moved") == 0 for row in rows[-2:]):
+    moved = dict(_of(rows[-1:], ".moved"))
+    still = [n for n in moved if [row.get(f"{n}.moved") for row in rows[-2:]] == [0, 0]]
+    for name in still:
+        if len(still) == len(moved) or name in ADVERSARIES:
             return Verdict(
                 "STOP",
                 f"The weights of the {name} do not move: it learns nothing.",

@@ -10,7 +10,7 @@ from PIL import Image
 
 from volute.config import nearest
 from volute.engine.artefact import Artefact
-from volute.engine.session import Session
+from volute.engine.session import Engine
 from volute.errors import UsageError, VoluteError
 from volute.handles.handle import Handle
 from volute.handles.latents import LABELS, LATENTS, STANDARD, Density, check_draw, generator, walk
@@ -27,9 +27,11 @@ class Sampler(Handle):
     role: ClassVar[str]
     """Name of the graph that turns latents into pictures."""
 
-    def __init__(self, artefact: Artefact, threads: int | None = None) -> None:
-        super().__init__(artefact)
-        self._decoder = Session(artefact.graph(self.role), threads)
+    def __init__(
+        self, artefact: Artefact, threads: int | None = None, engine: Engine | None = None
+    ) -> None:
+        super().__init__(artefact, engine)
+        self._decoder = self._session(self.role, threads)
         self._density: Density | None = None
 
     def sample(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from volute.cli.engines import EngineOption
 from volute.cli.sample import AsJson, ModelRef
 from volute.errors import DataError, UsageError, printable
 
@@ -36,6 +37,7 @@ def classify(
         float | None,
         typer.Option("--threshold", help="Abstain under this probability; default: the model's."),
     ] = None,
+    engine: EngineOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell what pictures show, or of which class texts are.
@@ -52,9 +54,10 @@ def classify(
       volute classify garments-classify *.png --json
       volute classify runs/questions-1 - < questions.txt
     """
+    from volute.cli.engines import engine_for
     from volute.handles import Classifier, TextClassifier, load
 
-    handle = load(model)
+    handle = load(model, engine=engine_for(model, engine))
     if not isinstance(handle, Classifier | TextClassifier):
         kind = handle.info.descriptor.kind
         raise UsageError(f"{handle.info.name} cannot classify: it is a {kind}", "Use a classifier.")

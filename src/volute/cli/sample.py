@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from volute.cli.engines import EngineOption
 from volute.errors import UsageError, VoluteError
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def sample(
     out: Out = None,
     overwrite: Overwrite = False,
     unmarked: Unmarked = False,
+    engine: EngineOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Make new pictures.
@@ -65,10 +67,11 @@ def sample(
       volute sample garments-gan --class bag --class sandal --truncation 0.7 -o pairs.png
       volute sample runs/photos-1 -n 1000 --seed 7 -o many/
     """
+    from volute.cli.engines import engine_for
     from volute.cli.outputs import PICTURES, choose, is_file, save_picture, tell_unmarked
     from volute.handles import load_sampler
 
-    handle = load_sampler(model)
+    handle = load_sampler(model, engine=engine_for(model, engine))
     name = handle.info.name
     as_file = is_file(out, PICTURES) if out else grid
     if grid and not as_file:
@@ -110,6 +113,7 @@ def interpolate(
     out: Out = None,
     overwrite: Overwrite = False,
     unmarked: Unmarked = False,
+    engine: EngineOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Walk through the latent space.
@@ -124,6 +128,7 @@ def interpolate(
       volute interpolate land-gan -n 8 --steps 32 --seed 3 -o walk.gif
       volute interpolate garments-gan --class dress -o frames/
     """
+    from volute.cli.engines import engine_for
     from volute.cli.outputs import (
         ANIMATIONS,
         choose,
@@ -135,7 +140,7 @@ def interpolate(
     from volute.handles import load_sampler
     from volute.handles.pictures import enlarged
 
-    handle = load_sampler(model)
+    handle = load_sampler(model, engine=engine_for(model, engine))
     name = handle.info.name
     animated = is_file(out, ANIMATIONS) if out else True
     target = choose(out, f"{name}-walk-seed{seed}.webp", overwrite)
@@ -162,6 +167,7 @@ def reconstruct(
     out: Out = None,
     overwrite: Overwrite = False,
     unmarked: Unmarked = False,
+    engine: EngineOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Encode pictures and decode them again.
@@ -176,10 +182,11 @@ def reconstruct(
       volute reconstruct garments-vae shirt.png -o shirt-again.png
       volute reconstruct garments-vae photos/*.jpg -o again/
     """
+    from volute.cli.engines import engine_for
     from volute.cli.outputs import PICTURES, choose, is_file, save_picture, tell_unmarked
     from volute.handles import Autoencoder, load
 
-    handle = load(model)
+    handle = load(model, engine=engine_for(model, engine))
     if not isinstance(handle, Autoencoder):
         kind = handle.info.descriptor.kind
         raise UsageError(f"{handle.info.name} cannot reconstruct: it is a {kind}", "Use a vae.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from volute.cli.engines import EngineOption
 from volute.cli.sample import AsJson, Out, Overwrite, Unmarked
 from volute.errors import UsageError
 
@@ -48,6 +49,7 @@ def upscale(
     ] = None,
     overwrite: Overwrite = False,
     unmarked: Unmarked = False,
+    engine: EngineOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Enlarge photographs, DICOM, NIfTI, GeoTIFF and films.
@@ -68,14 +70,16 @@ def upscale(
     """
     from volute.cli import batch
     from volute.cli.outputs import tell_unmarked
+    from volute.engine.session import DEFAULT
 
-    handle = _upscaler(model)
+    handle = _upscaler(model, engine)
     room, options = batch.bytes_of(memory), _options(set_)
     _try(handle, room, strength, int8)
     if unmarked:
         tell_unmarked()
     told = [handle.info.name, handle.info.created, strength, faithful, int8, options]
-    how = json.dumps(told + ["unmarked"] * unmarked)
+    ran = handle.engine("int8" if int8 else "")
+    how = json.dumps(told + ["unmarked"] * unmarked + [str(ran)] * (ran != DEFAULT))
 
     def work(source: Path, target: Path, emit: Emit) -> dict[str, Any]:
         made = handle.upscale_file(
@@ -112,10 +116,11 @@ def _try(handle: Upscaler, memory: int, strength: float | None, int8: bool) -> N
     handle.upscale(np.zeros((1, 1), np.uint8), memory=memory, strength=strength, int8=int8)
 
 
-def _upscaler(ref: str) -> Upscaler:
+def _upscaler(ref: str, engine: str | None) -> Upscaler:
+    from volute.cli.engines import engine_for
     from volute.handles import Upscaler, load
 
-    handle = load(ref)
+    handle = load(ref, engine=engine_for(ref, engine))
     if not isinstance(handle, Upscaler):
         what = f"{handle.info.name} cannot enlarge: it is of kind {handle.info.descriptor.kind}"
         raise UsageError(what, "Use a model of kind upscale: volute models")

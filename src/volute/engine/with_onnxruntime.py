@@ -61,6 +61,16 @@ class OnnxRuntimeGraph:
         return next((put.shape for put in self._session.get_inputs() if put.name == name), [])
 
 
+def inputs_of(path: Path, files: Mapping[str, bytes]) -> dict[str, tuple[str, list[int | str]]]:
+    """Return what type each input has, such as `tensor(float)`, and its shape.
+
+    Raises:
+        GraphError: if it is no graph.
+    """
+    session = _session(path, _options(1, files))
+    return {put.name: (put.type, put.shape) for put in session.get_inputs()}
+
+
 def packed(path: Path, files: Mapping[str, bytes]) -> bytes:
     """Return the graph as it is written, with all its weights inside.
 
@@ -100,6 +110,7 @@ def profiled(
         options.enable_profiling = True
         options.profile_file_prefix = str(Path(folder) / "profile")
         if plain:
+            options.add_session_config_entry("session.disable_prepacking", "1")  # it hides shapes
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         session = _session(path, options)
         for _ in range(1 if plain else 2):

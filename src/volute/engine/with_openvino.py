@@ -65,14 +65,12 @@ class OpenVinoGraph:
 
     def __init__(self, compiled: Any) -> None:
         self._compiled = compiled
-        self._types = {put.any_name: put.element_type.to_dtype() for put in compiled.inputs}
+        self._inputs = [(put.names, put) for put in compiled.inputs]  # some have several names
         self._idle: deque[Any] = deque()  # requests; each may be used by one thread at a time
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> Any:
         """Return the first output."""
-        types = {name: array.dtype for name, array in inputs.items()}
-        if types != self._types:  # it would cast, or go on with what it had before
-            raise GraphError(f"inputs are {_told(types)}; it takes {_told(self._types)}")
+        self._check(inputs)
         arrays = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
         try:
             request = self._idle.pop()
@@ -89,9 +87,19 @@ class OpenVinoGraph:
 
     def shape(self, name: str) -> list[int | str | None]:
         """Return the shape of an input; [] without it."""
-        found = [put for put in self._compiled.inputs if put.any_name == name]
+        found = [put for names, put in self._inputs if name in names]
         sides = found[0].partial_shape if found else []
         return [side.get_length() if side.is_static else None for side in sides]
+
+    def _check(self, inputs: Mapping[str, np.ndarray]) -> None:
+        """Raise what does not fit: it would be cast, or run with what was there before."""
+        for names, put in self._inputs:
+            fitting = [name for name in inputs if name in names]
+            wanted = put.element_type.to_dtype()
+            if not fitting or inputs[fitting[0]].dtype != wanted:
+                raise GraphError(f"it takes {put.any_name} as {wanted}")
+        if len(inputs) != len(self._inputs):
+            raise GraphError(f"it takes {len(self._inputs)} inputs, not {len(inputs)}")
 
 
 @cache
@@ -103,10 +111,6 @@ def _core() -> Any:
     except ModuleNotFoundError as error:
         raise MissingExtraError("the engine openvino is not installed", "openvino") from error
     return openvino.Core()
-
-
-def _told(types: Mapping[str, np.dtype]) -> str:
-    return ", ".join(f"{name} {dtype}" for name, dtype in types.items()) or "none"
 
 
 def _one_line(error: Exception) -> str:

@@ -169,10 +169,10 @@ def test_the_roofline_is_a_picture(tmp_path: Path) -> None:
     svg_or_png(tmp_path / "a.svg", LIMITS, [ROW, ROW])
     root = ElementTree.fromstring((tmp_path / "a.svg").read_text())
     texts = [element.text for element in root.iter() if element.tag.endswith("text")]
-    assert texts.count("<a&b> upscaler") == 2
+    assert "1  <a&b> upscaler, 100" in texts
     assert "int8 products, 800" in texts
     svg_or_png(tmp_path / "a.png", LIMITS, [ROW])
-    assert Image.open(tmp_path / "a.png").size == (1920, 1200)
+    assert Image.open(tmp_path / "a.png").size == (2240, 1200)
     with pytest.raises(UsageError, match="no name for a plot"):
         svg_or_png(tmp_path / "a.pdf", LIMITS, [ROW])
 

@@ -33,7 +33,7 @@ TURN, ROUNDS, SECONDS = 3, 5, 2.0
 """Runs in a turn, turns at most, and seconds for a graph after which no turn begins."""
 STEP = 2 / 255
 """Of 8 bits, in numbers from -1 to 1."""
-BOUNDS = {"picture": 0.5, "probability": 0.01, "integers": 1.05}
+BOUNDS = {"picture": 0.5, "probability": 0.01, "integers": 1.25}
 """Root mean square difference of a picture in 8-bit steps; largest of a probability; of a graph in
 integers, how many times as far from floating point it may be as on the default engine."""
 

@@ -12,7 +12,9 @@ from volute.paths import atomic_file, write_text
 from volute.speed.limits import Limits
 from volute.speed.measured import Row
 
-WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 960, 600, 70, 30, 190, 55
+WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 1120, 600, 70, 40, 380, 55
+LIST, LINE = 240, 17
+"""Place of the list of names, from the right, and the height of its lines."""
 X = 1.0, 1000.0
 """Operations for each byte, from left to right; the sides are logarithmic."""
 COLOURS = {"float32": "#2563eb", "bf16": "#059669", "int8": "#d97706"}
@@ -86,7 +88,7 @@ class _Plane:
             yield f'<path d="M{LEFT} {y:.1f}H{right}" stroke="#eee"/>'
             yield _text(LEFT - 6, y + 4, f"{10.0**power / 1e9:g}", "end")
         yield _text((LEFT + right) / 2, HEIGHT - 12, "operations for each byte moved", "middle")
-        yield _text(LEFT, TOP - 12, "billions of operations a second", "start")
+        yield _text(LEFT, TOP - 22, "billions of operations a second", "start")
 
 
 def _roofs(plane: _Plane, limits: Limits) -> Iterator[str]:
@@ -103,25 +105,14 @@ def _roofs(plane: _Plane, limits: Limits) -> Iterator[str]:
 
 
 def _points(plane: _Plane, rows: Sequence[Row]) -> Iterator[str]:
-    taken: list[float] = []
-    for row in sorted(rows, key=lambda one: one.rate):
+    """Yield a numbered dot for each row, and the list of what the numbers mean."""
+    line = min(LINE, (HEIGHT - TOP) / max(len(rows), 1))
+    for number, row in enumerate(sorted(rows, key=lambda one: -one.rate), 1):
         x, y, colour = plane.x(row.intensity), plane.y(row.rate), COLOURS[row.precision]
-        told = f"{row.model} {row.role}, {row.engine}"
-        label = min(
-            (y + 4 + 6 * step for step in range(-60, 61)), key=lambda at: _cost(at, y, taken)
-        )
-        taken.append(label)
-        title = f"<title>{escape(told)}: {row.rate / 1e9:.1f}</title>"
-        yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}">{title}</circle>'
-        yield f'<path d="M{x + 5:.1f} {y:.1f}L{x + 28:.1f} {label - 4:.1f}" stroke="#ccc"/>'
-        yield _text(x + 30, label, f"{row.model} {row.role}", "start", colour)
-
-
-def _cost(at: float, wanted: float, taken: list[float]) -> float:
-    """Return how bad a place of a label is: far from its point, or over another."""
-    over = sum(abs(at - one) < 12 for one in taken)
-    outside = at < TOP + 10 or at > HEIGHT - BOTTOM
-    return abs(at - wanted) + 1000 * (over + outside)
+        yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="8" fill="{colour}" fill-opacity="0.75"/>'
+        yield _text(x, y + 4, str(number), "middle", "#fff")
+        told = f"{number}  {row.model} {row.role}, {row.rate / 1e9:.0f}"
+        yield _text(WIDTH - LIST, TOP + line * (number - 1), told, "start", colour)
 
 
 def _text(x: float, y: float, text: str, anchor: str, colour: str = "#444") -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from volute.cli.batch import ShardOption
 from volute.cli.engines import EngineOption
 from volute.cli.sample import AsJson, Out, Overwrite, Unmarked
 from volute.errors import UsageError
@@ -49,6 +50,7 @@ def stylize(
     overwrite: Overwrite = False,
     unmarked: Unmarked = False,
     engine: EngineOption = None,
+    shard: ShardOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Repaint photographs and films in the style of a picture.
@@ -73,7 +75,7 @@ def stylize(
     from volute.engine.session import DEFAULT
     from volute.handles.styles import plain_name
 
-    common = {"out": out, "overwrite": overwrite, "as_json": as_json}
+    common = {"out": out, "overwrite": overwrite, "as_json": as_json, "shard": shard}
     if unmarked:
         tell_unmarked()
     if method != "fast" or set_:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from volute.cli.batch import ShardOption
 from volute.cli.engines import EngineOption
 from volute.cli.sample import AsJson, Out, Overwrite, Unmarked
 from volute.errors import UsageError
@@ -50,6 +51,7 @@ def upscale(
     overwrite: Overwrite = False,
     unmarked: Unmarked = False,
     engine: EngineOption = None,
+    shard: ShardOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Enlarge photographs, DICOM, NIfTI, GeoTIFF and films.
@@ -64,7 +66,7 @@ def upscale(
     \b
     Examples:
       volute upscale holiday.jpg
-      volute upscale scans/ --model photo-x2-fast -o scans-x2/
+      volute upscale scans/ --model photo-x2-fast -o scans-x2/ --shard 2/8
       volute upscale brain.nii.gz -s plane=all -o brain_x2.nii.gz
       volute upscale field.tif -s cog=true --memory 2GB --check -o field_x2.tif
     """
@@ -105,6 +107,7 @@ def upscale(
         out=out,
         overwrite=overwrite,
         as_json=as_json,
+        shard=shard,
         told=_checked,
     )
 

@@ -10,6 +10,7 @@ Nothing heavy is imported before it is used: `load`, `sample` and `models` need 
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["__version__", "classify", "compare", "evaluate", "load", "models", "sample", "train"]
 __all__ += ["score", "stylize", "upscale", "verify", "write"]
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+"""Importing ONNX Runtime would write an ID of the computer, and what to send, into the home folder;
+asking it to leave that comes too late."""
 
 _IN_HANDLES = ("classify", "compare", "load", "models", "sample", "score", "stylize", "upscale")
 _IN_HANDLES += ("write",)

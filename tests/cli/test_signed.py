@@ -97,6 +97,7 @@ def test_model_hash_and_parameters_are_told(command: Command, tmp_path: Path) ->
     assert made == {
         "model": "tiny-gan",
         "sha256": digest,
+        "engine": "onnxruntime float32",
         "seed": 7,
         "truncation": 0.5,
         "index": 1,

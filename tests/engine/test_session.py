@@ -14,10 +14,16 @@ import pytest
 from onnx import TensorProto, helper
 
 from make_artefact import external, make_gan
-from volute.engine.session import Session, physical_cores
+from volute.engine.session import TITLES, Engine, Session, physical_cores
 from volute.errors import VoluteError
 
 SECRET = np.arange(4, dtype=np.float32)
+
+
+@pytest.fixture(params=list(TITLES))
+def engine(request: pytest.FixtureRequest) -> Engine:
+    pytest.importorskip(request.param)
+    return Engine(request.param)
 
 
 def graph_on(location: str) -> bytes:
@@ -46,9 +52,10 @@ def folder(tmp_path: Path) -> Path:
     return inside
 
 
-def test_external_data_beside_the_graph(folder: Path) -> None:
+def test_external_data_beside_the_graph(folder: Path, engine: Engine) -> None:
     (folder / "g.onnx").write_bytes(graph_on("weights.safetensors"))
-    result = Session(folder / "g.onnx", threads=1).run({"x": np.ones((1, 4), np.float32)})
+    session = Session(folder / "g.onnx", threads=1, engine=engine)
+    result = session.run({"x": np.ones((1, 4), np.float32)})
     assert result.tolist() == [[1, 2, 3, 4]]
 
 
@@ -58,6 +65,7 @@ def test_external_data_beside_the_graph(folder: Path) -> None:
         "../elsewhere/secret.bin",
         "{outside}/secret.bin",
         "{inside}/weights.safetensors",
+        "/etc/passwd",
         "link.bin",
         "linked/secret.bin",
         "missing.bin",
@@ -65,21 +73,25 @@ def test_external_data_beside_the_graph(folder: Path) -> None:
         "*/_ORT_MEM_ADDR_/*",
     ],
 )
-def test_external_data_anywhere_else_is_refused(folder: Path, location: str) -> None:
+def test_external_data_anywhere_else_is_refused(
+    folder: Path, location: str, engine: Engine
+) -> None:
     place = location.format(outside=folder.parent / "elsewhere", inside=folder)
     (folder / "g.onnx").write_bytes(graph_on(place))
-    with pytest.raises(VoluteError, match="is not a graph that ONNX Runtime can load") as caught:
-        Session(folder / "g.onnx", threads=1).run({"x": np.ones((1, 4), np.float32)})
+    session = Session(folder / "g.onnx", threads=1, engine=engine)
+    known = f"is not a graph that {TITLES[engine.name]} can load"
+    with pytest.raises(VoluteError, match=known) as caught:
+        session.run({"x": np.ones((1, 4), np.float32)})
     assert "\n" not in caught.value.what
 
 
 @pytest.mark.parametrize("content", [b"", b"not a graph", b"\x08\x0a" * 500, b"\x89PNG\r\n\x1a\n"])
 def test_a_file_that_is_no_graph(
-    tmp_path: Path, content: bytes, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, content: bytes, engine: Engine, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "g.onnx").write_bytes(content)
     with pytest.raises(VoluteError, match=r"g\.onnx is not a graph"):
-        Session(tmp_path / "g.onnx").run({})
+        Session(tmp_path / "g.onnx", engine=engine).run({})
     assert capfd.readouterr() == ("", "")
 
 
@@ -93,9 +105,13 @@ def test_a_file_that_is_no_graph(
     ],
 )
 def test_inputs_that_do_not_fit(
-    tmp_path: Path, inputs: dict[str, np.ndarray], capfd: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    inputs: dict[str, np.ndarray],
+    engine: Engine,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    session = Session(make_gan(tmp_path / "gan").graph("generator"), threads=1)
+    session = Session(make_gan(tmp_path / "gan").graph("generator"), threads=1, engine=engine)
+    session.run({"latent": np.zeros((2, 8), np.float32)})  # nothing of it may stay
     with pytest.raises(VoluteError, match=r"generator\.onnx cannot run: ") as caught:
         session.run(inputs)
     assert "\n" not in caught.value.what

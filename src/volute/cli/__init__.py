@@ -9,6 +9,7 @@ import typer
 
 import volute
 from volute.cli import (
+    bench,
     classify,
     data,
     demo,
@@ -53,6 +54,7 @@ for group in (
     evaluate,
     models,
     keys,
+    bench,
     demo,
     studio,
 ):

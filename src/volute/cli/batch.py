@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,8 +15,12 @@ from volute.errors import UsageError, VoluteError, printable
 
 if TYPE_CHECKING:
     from volute.engine.batch import Entry, Item
+    from volute.engine.shard import Shard
     from volute.events import Emit
 
+ShardOption = Annotated[
+    str | None, typer.Option("--shard", metavar="I/N", help="Only part I of N, as 2/5.")
+]
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 Work = Callable[[Path, Path, "Emit"], dict[str, Any]]
 """Makes a file of another, tells its progress, and returns what to note of it."""
@@ -34,6 +38,7 @@ def work_on(
     out: Path | None,
     overwrite: bool,
     as_json: bool,
+    shard: str | None = None,
     told: Told = lambda about: "",
 ) -> None:
     """Do `work` for each file, tell what became of it, and end with exit code 1 if any failed.
@@ -47,24 +52,39 @@ def work_on(
         out: a file or folder.
         overwrite: write over what is there.
         as_json: tell each result as JSON.
+        shard: as `2/5`, of all files: those of its part alone, with a ledger of its own.
         told: as its type says.
     """
     from volute.cli.show import live
     from volute.engine.batch import Ledger, gathered, run
 
-    place = out or Path(folder)
+    place, part = out or Path(folder), part_of(shard)
     items = gathered(inputs, leave=place.resolve())
     jobs, kept = _jobs(items, inputs, mark, out, place, overwrite)
+    if part is not None:
+        pairs = zip(items, jobs, strict=True)
+        jobs = [job for item, job in pairs if part.has(item.name.as_posix())]
     signal.signal(signal.SIGTERM, _interrupt)
     with live() as emit:
 
         def one(source: Path, target: Path) -> dict[str, Any]:
             return work(source, target, emit)
 
-        entries = run(jobs, one, how, Ledger(kept) if kept else None, overwrite)
+        entries = run(jobs, one, how, Ledger(kept, part) if kept else None, overwrite)
         failed = _tell(entries, emit, as_json, len(jobs), told)
     if failed:
         raise typer.Exit(1)
+
+
+def part_of(text: str | None) -> Shard | None:
+    """Return the part that `2/5` names.
+
+    Raises:
+        UsageError: if it is none.
+    """
+    from volute.engine.shard import Shard
+
+    return None if text is None else Shard.of(text)
 
 
 def bytes_of(text: str) -> int:

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from volute.cli.batch import ShardOption, part_of
+from volute.cli.engines import EngineOption
 from volute.cli.sample import AsJson, ModelRef
 from volute.errors import DataError, UsageError, printable
 
 if TYPE_CHECKING:
+    from volute.engine.shard import Shard
     from volute.handles import Prediction
 
 
@@ -36,6 +39,8 @@ def classify(
         float | None,
         typer.Option("--threshold", help="Abstain under this probability; default: the model's."),
     ] = None,
+    engine: EngineOption = None,
+    shard: ShardOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell what pictures show, or of which class texts are.
@@ -52,14 +57,15 @@ def classify(
       volute classify garments-classify *.png --json
       volute classify runs/questions-1 - < questions.txt
     """
+    from volute.cli.engines import engine_for
     from volute.handles import Classifier, TextClassifier, load
 
-    handle = load(model)
+    handle = load(model, engine=engine_for(model, engine))
     if not isinstance(handle, Classifier | TextClassifier):
         kind = handle.info.descriptor.kind
         raise UsageError(f"{handle.info.name} cannot classify: it is a {kind}", "Use a classifier.")
-    failed = 0
-    for name, given in _given(files, isinstance(handle, TextClassifier)):
+    failed, part = 0, part_of(shard)
+    for name, given in _given(files, isinstance(handle, TextClassifier), part):
         try:
             found = handle.classify(cast("Any", given), top=top, threshold=threshold)
         except DataError as error:
@@ -71,27 +77,33 @@ def classify(
         raise typer.Exit(1)
 
 
-def _given(files: list[Path], texts: bool) -> Iterator[tuple[str, Path | bytes]]:
+def _given(
+    files: list[Path], texts: bool, part: Shard | None
+) -> Iterator[tuple[str, Path | bytes]]:
     """Yield what each is called and the file, or the text where it is a line of standard input."""
-    for path in _files(files):
+    for path, name in _files(files):
         if texts and path == STDIN:
-            for line in sys.stdin.buffer:
+            for number, line in enumerate(sys.stdin.buffer):
                 text = line.rstrip(b"\r\n")
-                yield text[:SHOWN].decode("utf-8", "replace"), text
-        else:
+                if part is None or number % part.parts == part.part - 1:
+                    yield text[:SHOWN].decode("utf-8", "replace"), text
+        elif part is None or part.has(name):
             yield str(path), path
 
 
-def _files(files: list[Path]) -> Iterator[Path]:
-    """Yield the files that are named, and those in the folders that are named, in order."""
+def _files(files: list[Path]) -> Iterator[tuple[Path, str]]:
+    """Yield the files that are named, and those in the folders that are named, in order.
+
+    Each comes with its name in the folder.
+    """
     for path in files:
         if not path.is_dir():
-            yield path
+            yield path, path.name
             continue
         inside = sorted(file for file in path.rglob("*") if file.is_file())
         if not inside:
             raise UsageError(f"{path} is an empty folder")
-        yield from inside
+        yield from ((file, file.relative_to(path).as_posix()) for file in inside)
 
 
 def _reason(error: DataError) -> str:

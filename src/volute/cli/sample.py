@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from volute.cli.batch import ShardOption
+from volute.cli.engines import EngineOption
 from volute.errors import UsageError, VoluteError
 
 if TYPE_CHECKING:
@@ -49,6 +51,8 @@ def sample(
     out: Out = None,
     overwrite: Overwrite = False,
     unmarked: Unmarked = False,
+    engine: EngineOption = None,
+    shard: ShardOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Make new pictures.
@@ -65,15 +69,25 @@ def sample(
       volute sample garments-gan --class bag --class sandal --truncation 0.7 -o pairs.png
       volute sample runs/photos-1 -n 1000 --seed 7 -o many/
     """
+    from volute.cli.batch import part_of
+    from volute.cli.engines import engine_for
     from volute.cli.outputs import PICTURES, choose, is_file, save_picture, tell_unmarked
     from volute.handles import load_sampler
 
-    handle = load_sampler(model)
+    handle = load_sampler(model, engine=engine_for(model, engine))
     name = handle.info.name
     as_file = is_file(out, PICTURES) if out else grid
     if grid and not as_file:
         raise UsageError(f"a grid is one picture, but {out} names a folder", "End -o in .png.")
-    target = choose(out, f"{name}-seed{seed}" + (".png" if as_file else ""), overwrite)
+    part = part_of(shard)
+    if part is not None and as_file:
+        raise UsageError("--shard has no meaning for one picture", "Name a folder.")
+    default = f"{name}-seed{seed}" + (".png" if as_file else "")
+    if part is None:
+        target, numbers = choose(out, default, overwrite), range(n)
+    else:
+        target, numbers = out or Path(default), part.numbers(n)
+        _check_free([_numbered(target, n)[index] for index in numbers], overwrite)
     about = {"model": name, "seed": seed, "truncation": truncation}
     if unmarked:
         tell_unmarked()
@@ -82,7 +96,7 @@ def sample(
         told = {"truncation": truncation, **more}
         return None if unmarked else handle.origin("sample", told, seed=seed)
 
-    made = handle.stream(n, seed=seed, truncation=truncation, classes=classes)
+    made = handle.stream(n, seed=seed, truncation=truncation, classes=classes, numbers=numbers)
     if as_file:
         images, names = zip(*made, strict=True)
         several = grid or n > 1
@@ -91,12 +105,13 @@ def sample(
         save_picture(shown, target, {**about, **which}, origin(n=n))
         files = [target]
     else:
-        files = _numbered(target, n)
-        for index, (image, label) in enumerate(made):
+        every = _numbered(target, n)
+        files = [every[index] for index in numbers]
+        for index, (image, label) in zip(numbers, made, strict=True):
             which = {"index": index, "class": label}
-            save_picture(image, files[index], {**about, **which}, origin(**which))
+            save_picture(image, every[index], {**about, **which}, origin(**which))
     side = handle.info.descriptor.size
-    words = f"{_count(n, 'picture')} of {side} x {side} px"
+    words = f"{_count(len(numbers) if not as_file else n, 'picture')} of {side} x {side} px"
     _tell(as_json, target, words, {**about, "n": n}, files)
 
 
@@ -110,6 +125,7 @@ def interpolate(
     out: Out = None,
     overwrite: Overwrite = False,
     unmarked: Unmarked = False,
+    engine: EngineOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Walk through the latent space.
@@ -124,6 +140,7 @@ def interpolate(
       volute interpolate land-gan -n 8 --steps 32 --seed 3 -o walk.gif
       volute interpolate garments-gan --class dress -o frames/
     """
+    from volute.cli.engines import engine_for
     from volute.cli.outputs import (
         ANIMATIONS,
         choose,
@@ -135,7 +152,7 @@ def interpolate(
     from volute.handles import load_sampler
     from volute.handles.pictures import enlarged
 
-    handle = load_sampler(model)
+    handle = load_sampler(model, engine=engine_for(model, engine))
     name = handle.info.name
     animated = is_file(out, ANIMATIONS) if out else True
     target = choose(out, f"{name}-walk-seed{seed}.webp", overwrite)
@@ -162,6 +179,7 @@ def reconstruct(
     out: Out = None,
     overwrite: Overwrite = False,
     unmarked: Unmarked = False,
+    engine: EngineOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Encode pictures and decode them again.
@@ -176,10 +194,11 @@ def reconstruct(
       volute reconstruct garments-vae shirt.png -o shirt-again.png
       volute reconstruct garments-vae photos/*.jpg -o again/
     """
+    from volute.cli.engines import engine_for
     from volute.cli.outputs import PICTURES, choose, is_file, save_picture, tell_unmarked
     from volute.handles import Autoencoder, load
 
-    handle = load(model)
+    handle = load(model, engine=engine_for(model, engine))
     if not isinstance(handle, Autoencoder):
         kind = handle.info.descriptor.kind
         raise UsageError(f"{handle.info.name} cannot reconstruct: it is a {kind}", "Use a vae.")
@@ -215,6 +234,13 @@ def _grid(images: Sequence[Any]) -> Any:
 def _numbered(folder: Path, n: int) -> list[Path]:
     digits = max(3, len(str(n - 1)))
     return [folder / f"{index:0{digits}}.png" for index in range(n)]
+
+
+def _check_free(files: Sequence[Path], overwrite: bool) -> None:
+    """Raise if one is there: the parts of a batch share a folder, but no file."""
+    taken = [file for file in files if file.exists()]
+    if taken and not overwrite:
+        raise UsageError(f"{taken[0]} is there already", "Add --overwrite, or choose another -o.")
 
 
 def _free_names(folder: Path, pictures: Sequence[Path]) -> list[Path]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from volute.cli.batch import ShardOption
+from volute.cli.engines import EngineOption
 from volute.cli.sample import AsJson, Out, Overwrite, Unmarked
 from volute.errors import UsageError
 
@@ -47,6 +49,8 @@ def stylize(
     memory: Annotated[str, typer.Option("--memory", help="For the process, as 1GB.")] = MEMORY,
     overwrite: Overwrite = False,
     unmarked: Unmarked = False,
+    engine: EngineOption = None,
+    shard: ShardOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Repaint photographs and films in the style of a picture.
@@ -68,24 +72,26 @@ def stylize(
     """
     from volute.cli import batch
     from volute.cli.outputs import tell_unmarked
+    from volute.engine.session import DEFAULT
     from volute.handles.styles import plain_name
 
-    common = {"out": out, "overwrite": overwrite, "as_json": as_json}
+    common = {"out": out, "overwrite": overwrite, "as_json": as_json, "shard": shard}
     if unmarked:
         tell_unmarked()
     if method != "fast" or set_:
-        if model != MODEL or memory != MEMORY:
-            what = "--model and --memory have no meaning for --method optimise"
+        if model != MODEL or memory != MEMORY or engine is not None:
+            what = "--model, --memory and --engine have no meaning for --method optimise"
             raise UsageError(what, "Leave them out.")
         slow = _slow(method, set_)
         _optimise(inputs, style, strength, keep_colour, mask, slow, unmarked, common)
         return
-    handle, room = _stylizer(model), batch.bytes_of(memory)
+    handle, room = _stylizer(model, engine), batch.bytes_of(memory)
     chosen = handle.style(style)
     _try(handle, chosen, strength, mask, room)
     name = plain_name(chosen.name)
     told = _how(handle, chosen, strength, keep_colour, mask)
-    how = json.dumps(told + ["unmarked"] * unmarked)
+    ran = handle.engine()
+    how = json.dumps(told + ["unmarked"] * unmarked + [str(ran)] * (ran != DEFAULT))
 
     def work(source: Path, target: Path, emit: Emit) -> dict[str, Any]:
         made = handle.stylize_file(
@@ -173,10 +179,11 @@ def _optimise(
     batch.work_on(inputs, work, how=how, mark=name, folder=f"optimised-{name}", **common)
 
 
-def _stylizer(ref: str) -> Stylizer:
+def _stylizer(ref: str, engine: str | None) -> Stylizer:
+    from volute.cli.engines import engine_for
     from volute.handles import Stylizer, load
 
-    handle = load(ref)
+    handle = load(ref, engine=engine_for(ref, engine))
     if not isinstance(handle, Stylizer):
         what = f"{handle.info.name} cannot stylize: it is of kind {handle.info.descriptor.kind}"
         raise UsageError(what, "Use a model of kind style.")

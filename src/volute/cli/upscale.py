@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from volute.cli.batch import ShardOption
+from volute.cli.engines import EngineOption
 from volute.cli.sample import AsJson, Out, Overwrite, Unmarked
 from volute.errors import UsageError
 
@@ -48,6 +50,8 @@ def upscale(
     ] = None,
     overwrite: Overwrite = False,
     unmarked: Unmarked = False,
+    engine: EngineOption = None,
+    shard: ShardOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Enlarge photographs, DICOM, NIfTI, GeoTIFF and films.
@@ -62,20 +66,22 @@ def upscale(
     \b
     Examples:
       volute upscale holiday.jpg
-      volute upscale scans/ --model photo-x2-fast -o scans-x2/
+      volute upscale scans/ --model photo-x2-fast -o scans-x2/ --shard 2/8
       volute upscale brain.nii.gz -s plane=all -o brain_x2.nii.gz
       volute upscale field.tif -s cog=true --memory 2GB --check -o field_x2.tif
     """
     from volute.cli import batch
     from volute.cli.outputs import tell_unmarked
+    from volute.engine.session import DEFAULT
 
-    handle = _upscaler(model)
+    handle = _upscaler(model, engine)
     room, options = batch.bytes_of(memory), _options(set_)
     _try(handle, room, strength, int8)
     if unmarked:
         tell_unmarked()
     told = [handle.info.name, handle.info.created, strength, faithful, int8, options]
-    how = json.dumps(told + ["unmarked"] * unmarked)
+    ran = handle.engine("int8" if int8 else "")
+    how = json.dumps(told + ["unmarked"] * unmarked + [str(ran)] * (ran != DEFAULT))
 
     def work(source: Path, target: Path, emit: Emit) -> dict[str, Any]:
         made = handle.upscale_file(
@@ -101,6 +107,7 @@ def upscale(
         out=out,
         overwrite=overwrite,
         as_json=as_json,
+        shard=shard,
         told=_checked,
     )
 
@@ -112,10 +119,11 @@ def _try(handle: Upscaler, memory: int, strength: float | None, int8: bool) -> N
     handle.upscale(np.zeros((1, 1), np.uint8), memory=memory, strength=strength, int8=int8)
 
 
-def _upscaler(ref: str) -> Upscaler:
+def _upscaler(ref: str, engine: str | None) -> Upscaler:
+    from volute.cli.engines import engine_for
     from volute.handles import Upscaler, load
 
-    handle = load(ref)
+    handle = load(ref, engine=engine_for(ref, engine))
     if not isinstance(handle, Upscaler):
         what = f"{handle.info.name} cannot enlarge: it is of kind {handle.info.descriptor.kind}"
         raise UsageError(what, "Use a model of kind upscale: volute models")

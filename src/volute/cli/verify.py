@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from volute.cli.batch import ShardOption
 from volute.cli.sample import AsJson, Overwrite
 from volute.errors import VoluteError, printable
 
@@ -28,6 +29,7 @@ def verify(
     files: Annotated[list[str], typer.Argument(metavar="FILE", help="Files, folders, globs.")],
     html: Annotated[Path | None, typer.Option("--html", help="Also write a report.")] = None,
     overwrite: Overwrite = False,
+    shard: ShardOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell where files come from: what was signed, what is marked.
@@ -47,6 +49,7 @@ def verify(
       volute verify letter.txt photos/ --html report.html
       volute verify 'made/*.png' --json
     """
+    from volute.cli.batch import part_of
     from volute.cli.outputs import choose
     from volute.cli.verify_report import lines, report
     from volute.engine.batch import gathered
@@ -58,7 +61,8 @@ def verify(
         choose(html, "", overwrite)
     found: dict[str, Verdict] = {}
     failed = 0
-    names = [str(item.source) for item in gathered(files)]
+    part, items = part_of(shard), gathered(files)
+    names = [str(x.source) for x in items if part is None or part.has(x.name.as_posix())]
     for name in names:
         try:
             found[name] = look(name)
@@ -69,7 +73,7 @@ def verify(
         if as_json:
             typer.echo(json.dumps({"file": name, **_record(found[name])}))
             continue
-        if len(names) > 1:
+        if len(items) > 1:
             typer.echo(printable(name))
         for line in lines(found[name]):
             typer.echo(line)

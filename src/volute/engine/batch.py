@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +18,13 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from volute.config import Config
+from volute.engine.shard import Shard
 from volute.errors import UsageError, VoluteError
 from volute.paths import explained, numbered
 
 LEDGER = "ledger.jsonl"
+LEDGERS = re.compile(r"ledger(-\d+-of-\d+)?\.jsonl")
+"""Names of the ledgers of a whole batch, and of its parts."""
 SIDECAR = ".c2pa"
 """Ending of the manifest of a file that cannot carry it; it lies beside that file."""
 
@@ -85,11 +89,19 @@ def gathered(inputs: Sequence[str], leave: Path | None = None) -> list[Item]:
 
 
 class Ledger:
-    """The ledger of a folder, read and appended to."""
+    """The ledger of a folder, read and appended to.
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / LEDGER
-        self._known = {(entry.source, entry.out): entry for entry in self._read()}
+    Args:
+        folder: of the results.
+        shard: writes to a ledger of its own; those of the whole and of other parts are read too.
+    """
+
+    def __init__(self, folder: Path, shard: Shard | None = None) -> None:
+        self.path = folder / (LEDGER if shard is None else f"ledger-{shard}.jsonl")
+        files = sorted(folder.glob("ledger*.jsonl")) if folder.is_dir() else []
+        others = [file for file in files if LEDGERS.fullmatch(file.name) and file != self.path]
+        entries = (entry for file in (*others, self.path) for entry in _read(file))
+        self._known = {(entry.source, entry.out): entry for entry in entries}
 
     def has(self, source: Path, out: Path, how: str) -> bool:
         """Tell whether `source` as it is now was already made into `out`."""
@@ -118,17 +130,6 @@ class Ledger:
         """Tell whether the last line has no end: the run that wrote it was killed."""
         with self.path.open("rb") as stream:
             return bool(stream.seek(0, 2)) and (stream.seek(-1, 2), stream.read())[1] != b"\n"
-
-    def _read(self) -> Iterator[Entry]:
-        if not self.path.exists():
-            return
-        if not self.path.is_file():
-            raise UsageError(f"{self.path} is no file", "Move it away, or choose another -o.")
-        with explained(self.path):
-            lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines()
-        for line in lines:
-            with contextlib.suppress(ValidationError):  # torn by a kill, or a stranger's
-                yield Entry.model_validate_json(line)
 
 
 def run(
@@ -169,6 +170,18 @@ def run(
         yield entry
 
 
+def _read(ledger: Path) -> Iterator[Entry]:
+    if not ledger.exists():
+        return
+    if not ledger.is_file():
+        raise UsageError(f"{ledger} is no file", "Move it away, or choose another -o.")
+    with explained(ledger):
+        lines = ledger.read_text(encoding="utf-8", errors="replace").splitlines()
+    for line in lines:
+        with contextlib.suppress(ValidationError):  # torn by a kill, or a stranger's
+            yield Entry.model_validate_json(line)
+
+
 def seen(source: Path) -> tuple[int, int]:
     """Return size and time of change of a file; zeros if it is not there."""
     try:
@@ -199,7 +212,7 @@ def _wanted(file: Path, folder: Path, leave: Path | None) -> bool:
     inside = file.relative_to(folder)
     if not file.is_file() or any(part.startswith(".") for part in inside.parts):
         return False
-    return file.name != LEDGER and file.suffix != SIDECAR and not _within(file, leave)
+    return not LEDGERS.fullmatch(file.name) and file.suffix != SIDECAR and not _within(file, leave)
 
 
 def _within(file: Path, folder: Path | None) -> bool:

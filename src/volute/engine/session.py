@@ -1,25 +1,78 @@
-"""One ONNX graph on ONNX Runtime's CPU provider, with its errors in one line each.
+"""One ONNX graph on one of two engines, with its errors in one line each.
 
-ONNX Runtime itself refuses external data outside the graph's folder (absolute paths, `..` and
-links that lead out), and all but the files it is given where it is given some;
-`tests/engine/test_session.py` and `tests/handles/test_stylizer.py` hold it to that.
+What an engine must be able to do is `Loaded`; `with_onnxruntime` and `with_openvino` do it, and
+only there is a library used. Graphs come from strangers: external data outside the graph's folder
+(absolute paths, `..` and links that lead out) is refused, and all but the files that are given
+where some are given; `tests/engine/test_session.py` and `tests/handles/test_stylizer.py` hold both
+engines to that.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from volute.errors import VoluteError
+from volute.errors import UsageError, VoluteError
 
-NO_MEMORY = ("Failed to allocate memory", "bad_alloc", "bad allocation")
-SILENT = 4  # ONNX Runtime's severity for fatal errors only: the rest comes as exceptions
+EngineName = Literal["onnxruntime", "openvino"]
+Precision = Literal["float32", "bf16"]
+TITLES: dict[EngineName, str] = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
+"""The engines, as people call them."""
+
+
+class GraphError(Exception):
+    """Why an engine cannot load or run a graph, in one line."""
+
+
+class Loaded(Protocol):
+    """A graph that is ready; several threads may run it at once."""
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> Any:
+        """Return the first output, or raise `GraphError` or `MemoryError`."""
+        ...
+
+    def shape(self, name: str) -> list[int | str | None]:
+        """Return the shape of an input, words or None where it is free; [] without it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What runs a graph, and in which numbers."""
+
+    name: EngineName = "onnxruntime"
+    precision: Precision = "float32"
+    """Of a graph in floating point; one in integers says itself where it has them."""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.precision}"
+
+    def check(self) -> None:
+        """Raise what is missing for it.
+
+        Raises:
+            MissingExtraError: if its library is not installed.
+            UsageError: if it does not have the precision on this CPU.
+        """
+        if self.precision not in self._module().precisions():
+            raise UsageError(f"{TITLES[self.name]} has no {self.precision} on this CPU")
+
+    def load(self, path: Path, threads: int, files: Mapping[str, bytes]) -> Loaded:
+        """Return the graph, ready to run; see `Session`."""
+        return self._module().open_graph(path, threads, files, self.precision)
+
+    def _module(self) -> Any:
+        return import_module(f"volute.engine.with_{self.name}")
+
+
+DEFAULT = Engine()
 
 
 class Session:
@@ -29,15 +82,21 @@ class Session:
         path: the `.onnx` file; its external data lies in the same folder.
         threads: threads inside one operator; None for one on each physical core.
         files: external data by name that lies in memory instead; then none is read from disk.
+        engine: what runs it.
     """
 
     def __init__(
-        self, path: Path, threads: int | None = None, files: Mapping[str, bytes] | None = None
+        self,
+        path: Path,
+        threads: int | None = None,
+        files: Mapping[str, bytes] | None = None,
+        engine: Engine = DEFAULT,
     ) -> None:
         self.path = path
         self._files = dict(files or {})
         self.threads = threads or physical_cores()
-        self._session: Any = None
+        self.engine = engine
+        self._session: Loaded | None = None
         self._loading = threading.Lock()
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -47,14 +106,13 @@ class Session:
             VoluteError: if the file is not an ONNX graph that runs, an input does not fit it, or
                 what comes out is no array of numbers.
             MemoryError: if there is not enough.
+            MissingExtraError: if the engine is not installed.
         """
         session = self._loaded()
         try:
-            made = session.run(None, dict(inputs))[0]
-        except Exception as error:  # ONNX Runtime's errors share no public base class
-            if any(text in str(error) for text in NO_MEMORY):
-                raise MemoryError from error
-            raise VoluteError(f"{self.path} cannot run: {_one_line(error)}") from error
+            made = session.run(inputs)
+        except GraphError as error:
+            raise VoluteError(f"{self.path} cannot run: {error}") from error
         if not isinstance(made, np.ndarray) or made.dtype.kind not in "fiub":
             what = f"{self.path} gave {_kind_of(made)}, not an array of numbers"
             raise VoluteError(what, "Export the model anew.")
@@ -62,34 +120,24 @@ class Session:
 
     def shape(self, name: str) -> list[int | str | None]:
         """Return the shape of the input `name`, words or None where it is free; [] without it."""
-        puts = self._loaded().get_inputs()
-        return next((put.shape for put in puts if put.name == name), [])
+        return self._loaded().shape(name)
 
-    def _loaded(self) -> Any:
+    def load(self) -> None:
+        """Load the graph now; as `run`, but for the inputs."""
+        self._loaded()
+
+    def _loaded(self) -> Loaded:
         with self._loading:
             if self._session is None:
                 self._session = self._load()
             return self._session
 
-    def _load(self) -> Any:
-        import onnxruntime
-
-        onnxruntime.disable_telemetry_events()
-        onnxruntime.set_default_logger_severity(SILENT)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self.threads
-        options.log_severity_level = SILENT
-        if self._files:
-            names, contents = list(self._files), list(self._files.values())
-            sizes = [len(content) for content in contents]
-            options.add_external_initializers_from_files_in_memory(names, contents, sizes)
+    def _load(self) -> Loaded:
         try:
-            return onnxruntime.InferenceSession(
-                str(self.path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # as above
+            return self.engine.load(self.path, self.threads, self._files)
+        except GraphError as error:
             raise VoluteError(
-                f"{self.path} is not a graph that ONNX Runtime can load: {_one_line(error)}",
+                f"{self.path} is not a graph that {TITLES[self.engine.name]} can load: {error}",
                 "It is incomplete or damaged: copy the whole folder again, or export it anew.",
             ) from error
 
@@ -107,10 +155,3 @@ def physical_cores() -> int:
 
 def _kind_of(made: Any) -> str:
     return "texts" if isinstance(made, np.ndarray) else f"a {type(made).__name__}"
-
-
-def _one_line(error: Exception) -> str:
-    """Return the first line of an ONNX Runtime message without its code and source location."""
-    text = str(error).strip().splitlines()[0]
-    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
-    return re.sub(r"\S+\.(cc|h):\d+ (\S.*\) |\w+ )", "", text)[:300]

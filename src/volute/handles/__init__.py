@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from volute.engine.artefact import open_artefact
+from volute.engine.session import DEFAULT, Engine
 from volute.errors import UsageError
 from volute.handles.autoencoder import Autoencoder
 from volute.handles.classifier import Classifier, Prediction
@@ -46,20 +47,23 @@ Model = (
     | Detector
 )
 
-HANDLES: dict[str, type[Model]] = {
+ENGINED: dict[str, type[Generator | Autoencoder | Classifier | Stylizer | Upscaler]] = {
     "gan": Generator,
     "vae": Autoencoder,
     "classify": Classifier,
-    "extractor": Extractor,
-    "lm": LanguageModel,
     "style": Stylizer,
     "upscale": Upscaler,
+}
+"""Those whose graphs may run on another engine."""
+HANDLES: dict[str, type[Extractor | LanguageModel | Marker | Detector]] = {
+    "extractor": Extractor,
+    "lm": LanguageModel,
     "watermark": Marker,
     "detector": Detector,
 }
 
 
-def load(ref: str | Path, *, threads: int | None = None) -> Model:
+def load(ref: str | Path, *, threads: int | None = None, engine: Engine | None = None) -> Model:
     """Load a model: the handle of its kind, such as a `Generator` or an `Upscaler`.
 
     Nothing is downloaded.
@@ -67,24 +71,35 @@ def load(ref: str | Path, *, threads: int | None = None) -> Model:
     Args:
         ref: the name of a shipped model, a run folder or an artefact folder.
         threads: threads inside one operator; None for one on each physical core.
+        engine: what runs its graphs, such as `Engine("openvino")`; None for what a self-test found
+            the fastest on this computer (`--engine auto`), else ONNX Runtime.
 
     Raises:
-        UsageError: if `ref` is no model, naming the nearest shipped one.
+        UsageError: if `ref` is no model, naming the nearest shipped one, or its kind has no choice
+            of engines.
+        MissingExtraError: if the engine is not installed.
         VoluteError: if the model is damaged, or newer than this volute.
     """
     artefact = open_artefact(resolve(ref))
+    if engine is not None:
+        engine.check()
+    made = ENGINED.get(artefact.config.descriptor.kind)
+    if made is not None and not artefact.config.of_texts:
+        return made(artefact, threads, engine)
+    if engine not in (None, DEFAULT):
+        raise UsageError(f"{artefact.config.name} has no choice of engines", "Leave it out.")
     if artefact.config.of_texts:
         return TextClassifier(artefact, threads)
     return HANDLES[artefact.config.descriptor.kind](artefact, threads)
 
 
-def load_sampler(ref: str | Path) -> Sampler:
+def load_sampler(ref: str | Path, *, engine: Engine | None = None) -> Sampler:
     """Load a model that makes pictures, as `load` does.
 
     Raises:
         UsageError: if it makes none.
     """
-    model = load(ref)
+    model = load(ref, engine=engine)
     if not isinstance(model, Sampler):
         kind = model.info.descriptor.kind
         article = "an" if kind[0] in "aeiou" else "a"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from volute.engine.artefact import Artefact
-from volute.engine.session import Session
+from volute.engine.session import Engine
 from volute.errors import VoluteError
 from volute.handles.pictures import Pictures, opened, squared, to_floats
 from volute.handles.sampling import BATCH, Sampler
@@ -22,9 +22,11 @@ class Autoencoder(Sampler):
 
     role = "decoder"
 
-    def __init__(self, artefact: Artefact, threads: int | None = None) -> None:
-        super().__init__(artefact, threads)
-        self._encoder = Session(artefact.graph("encoder"), threads)
+    def __init__(
+        self, artefact: Artefact, threads: int | None = None, engine: Engine | None = None
+    ) -> None:
+        super().__init__(artefact, threads, engine)
+        self._encoder = self._session("encoder", threads)
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import overload
 import numpy as np
 
 from volute.engine.artefact import Artefact
-from volute.engine.session import Session
+from volute.engine.session import Engine
 from volute.errors import UsageError, VoluteError
 from volute.handles.handle import Handle
 from volute.handles.pictures import Picture, Pictures, opened, several, squared, to_floats
@@ -34,9 +34,13 @@ class Prediction:
 class Classifier(Handle):
     """Tells which of its classes a picture shows, with a calibrated probability."""
 
-    def __init__(self, artefact: Artefact, threads: int | None = None) -> None:
-        super().__init__(artefact)
-        self._graph = Session(artefact.graph("classifier"), threads)
+    role = "classifier"
+
+    def __init__(
+        self, artefact: Artefact, threads: int | None = None, engine: Engine | None = None
+    ) -> None:
+        super().__init__(artefact, engine)
+        self._graph = self._session(self.role, threads)
 
     @overload
     def classify(

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from volute.engine.artefact import Artefact, ArtefactConfig
+from volute.engine.choice import engine_of
+from volute.engine.session import Engine, Session
 from volute.provenance.manifest import Deed, Origin, Value
 
 
 class Handle:
-    """Base of the handles."""
+    """Base of the handles.
 
-    def __init__(self, artefact: Artefact) -> None:
+    Args:
+        artefact: of its kind.
+        engine: what its graphs run on; None for what a self-test found, else ONNX Runtime.
+    """
+
+    role: ClassVar[str] = ""
+    """Name of the graph that does its work; empty where NumPy does it."""
+
+    def __init__(self, artefact: Artefact, engine: Engine | None = None) -> None:
         self._artefact = artefact
+        self._engine = engine
 
     @property
     def info(self) -> ArtefactConfig:
@@ -24,6 +36,13 @@ class Handle:
     def classes(self) -> tuple[str, ...]:
         """Names of the classes that the model knows; empty when there are none."""
         return self.info.classes
+
+    def engine(self, role: str = "") -> Engine:
+        """Return what runs a graph of the model; by itself the one that does its work."""
+        return self._engine or engine_of(self._artefact, role or self.role)
+
+    def _session(self, role: str, threads: int | None) -> Session:
+        return Session(self._artefact.graph(role), threads, engine=self.engine(role))
 
     def origin(
         self,
@@ -44,5 +63,7 @@ class Handle:
             inputs: other files that go in.
         """
         told = {key: value for key, value in (parameters or {}).items() if value is not None}
+        if self.role:
+            told = {"engine": str(self.engine()), **told}
         digest = self._artefact.digest
         return Origin(deed, self.info.name, digest, told, seed, parent, inputs)

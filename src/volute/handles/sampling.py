@@ -10,7 +10,7 @@ from PIL import Image
 
 from volute.config import nearest
 from volute.engine.artefact import Artefact
-from volute.engine.session import Session
+from volute.engine.session import Engine
 from volute.errors import UsageError, VoluteError
 from volute.handles.handle import Handle
 from volute.handles.latents import LABELS, LATENTS, STANDARD, Density, check_draw, generator, walk
@@ -27,9 +27,11 @@ class Sampler(Handle):
     role: ClassVar[str]
     """Name of the graph that turns latents into pictures."""
 
-    def __init__(self, artefact: Artefact, threads: int | None = None) -> None:
-        super().__init__(artefact)
-        self._decoder = Session(artefact.graph(self.role), threads)
+    def __init__(
+        self, artefact: Artefact, threads: int | None = None, engine: Engine | None = None
+    ) -> None:
+        super().__init__(artefact, engine)
+        self._decoder = self._session(self.role, threads)
         self._density: Density | None = None
 
     def sample(
@@ -57,13 +59,26 @@ class Sampler(Handle):
         return np.concatenate([pixels for pixels, _ in blocks])
 
     def stream(
-        self, n: int = 1, *, seed: int = 0, truncation: float = 1.0, classes: Classes = None
+        self,
+        n: int = 1,
+        *,
+        seed: int = 0,
+        truncation: float = 1.0,
+        classes: Classes = None,
+        numbers: range | None = None,
     ) -> Iterator[tuple[Image.Image, str | None]]:
         """Yield the pictures of `sample` one by one, each with the name of its class.
 
         However many they are, 16 of them are in memory at a time.
+
+        Args:
+            n: as in `sample`.
+            seed: as in `sample`.
+            truncation: as in `sample`.
+            classes: as in `sample`.
+            numbers: which of the n; None for all.
         """
-        for pixels, labels in self._blocks(n, seed, truncation, classes):
+        for pixels, labels in self._blocks(n, seed, truncation, classes, numbers):
             named = [None] * len(pixels) if labels is None else [self.classes[i] for i in labels]
             yield from zip(to_images(pixels), named, strict=True)
 
@@ -131,13 +146,18 @@ class Sampler(Handle):
         return to_images(self._decode(path, labels))
 
     def _blocks(
-        self, n: int, seed: int, truncation: float, classes: Classes
+        self,
+        n: int,
+        seed: int,
+        truncation: float,
+        classes: Classes,
+        numbers: range | None = None,
     ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """Yield pictures, uint8 [b, H, W, C], and labels [b] of `BATCH` samples at a time."""
         check_draw(n, seed, truncation)
-        turns = self._turns(classes)
-        for start in range(0, n, BATCH):
-            which = range(start, min(n, start + BATCH))
+        turns, wanted = self._turns(classes), range(n) if numbers is None else numbers
+        for start in range(0, len(wanted), BATCH):
+            which = wanted[start : start + BATCH]
             labels = self._labels(which, seed, turns)
             yield self._decode(self._latents(which, seed, truncation), labels), labels
 

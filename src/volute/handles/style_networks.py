@@ -8,7 +8,7 @@ from collections import OrderedDict
 import numpy as np
 
 from volute.engine.artefact import STYLE_FILE, Artefact
-from volute.engine.session import Session
+from volute.engine.session import DEFAULT, Engine, Session
 from volute.engine.stylize import Restyler
 from volute.engine.tiles import Network, halves, up
 from volute.errors import VoluteError
@@ -27,10 +27,12 @@ class StyleNetworks:
     Args:
         artefact: of kind `style`.
         workers: threads.
+        engine: what the network runs on. What makes its weights always runs on the default: they
+            are measured once, and must be exact.
     """
 
-    def __init__(self, artefact: Artefact, workers: int) -> None:
-        self.about, self._workers = artefact.config.descriptor, workers
+    def __init__(self, artefact: Artefact, workers: int, engine: Engine = DEFAULT) -> None:
+        self.about, self._workers, self._engine = artefact.config.descriptor, workers, engine
         self._modulator = Session(artefact.graph("modulator"), workers)
         self._graph = artefact.graph("stylizer")
         self._networks: OrderedDict[tuple[bytes, bytes], tuple[Network, Network]] = OrderedDict()
@@ -74,8 +76,10 @@ class StyleNetworks:
             what = f"{self._modulator.path} gave weights that are not numbers"
             raise VoluteError(what, "Export the model anew.")
         files = {STYLE_FILE: weights.tobytes()}
-        one = Session(self._graph, 1, files)
-        every = one if self._workers == 1 else Session(self._graph, self._workers, files)
+        one = Session(self._graph, 1, files, self._engine)
+        every = one
+        if self._workers > 1:
+            every = Session(self._graph, self._workers, files, self._engine)
         return self._network(one), self._network(every)
 
     def _network(self, session: Session) -> Network:

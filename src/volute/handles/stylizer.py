@@ -17,6 +17,7 @@ from PIL import Image
 from volute.engine.artefact import Artefact
 from volute.engine.live import Live, Shown
 from volute.engine.reduced import reduced
+from volute.engine.session import Engine
 from volute.engine.steady import Steady
 from volute.engine.stylize import check, untouched
 from volute.errors import UsageError
@@ -52,10 +53,14 @@ class Stylized:
 class Stylizer(Tiled):
     """Repaints pictures in the style of others, in parts that fit the memory."""
 
-    def __init__(self, artefact: Artefact, threads: int | None = None) -> None:
-        super().__init__(artefact, threads)
+    role = "stylizer"
+
+    def __init__(
+        self, artefact: Artefact, threads: int | None = None, engine: Engine | None = None
+    ) -> None:
+        super().__init__(artefact, threads, engine)
         self._book = StyleBook(artefact, threads)
-        self._networks = StyleNetworks(artefact, self._workers)
+        self._networks = StyleNetworks(artefact, self._workers, self.engine())
 
     @property
     def styles(self) -> tuple[str, ...]:

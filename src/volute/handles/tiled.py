@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from volute.engine.artefact import Artefact
-from volute.engine.session import physical_cores
+from volute.engine.session import Engine, physical_cores
 from volute.engine.tiles import Tick
 from volute.errors import UsageError
 from volute.events import Emit, Progress
@@ -27,8 +27,10 @@ SHORT = 2.0
 class Tiled(Handle):
     """A handle that works on several tiles at once."""
 
-    def __init__(self, artefact: Artefact, threads: int | None = None) -> None:
-        super().__init__(artefact)
+    def __init__(
+        self, artefact: Artefact, threads: int | None = None, engine: Engine | None = None
+    ) -> None:
+        super().__init__(artefact, engine)
         if threads is not None and threads < 1:
             raise UsageError(f"threads = {threads} is no number of threads")
         self._workers = physical_cores() if threads is None else threads

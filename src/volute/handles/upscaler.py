@@ -14,7 +14,7 @@ from PIL import Image
 from volute.engine.artefact import Artefact
 from volute.engine.enlarge import Enlarger
 from volute.engine.faithful import Check
-from volute.engine.session import Session
+from volute.engine.session import Engine, Session
 from volute.engine.tiles import halves
 from volute.errors import UsageError
 from volute.events import Emit, silent
@@ -42,9 +42,13 @@ class Enlarged:
 class Upscaler(Tiled):
     """Enlarges pictures by a whole factor, in parts that fit the memory."""
 
-    def __init__(self, artefact: Artefact, threads: int | None = None) -> None:
-        super().__init__(artefact, threads)
-        self._graph = Session(artefact.graph("upscaler"), threads=1)
+    role = "upscaler"
+
+    def __init__(
+        self, artefact: Artefact, threads: int | None = None, engine: Engine | None = None
+    ) -> None:
+        super().__init__(artefact, threads, engine)
+        self._graph = self._session(self.role, threads=1)
         self._int8: Session | None = None
 
     @overload
@@ -151,7 +155,7 @@ class Upscaler(Tiled):
         found: list[Check] = []
         family, scale = families.of(source), self.info.descriptor.scale
         told: dict[str, Value] = {"scale": scale, "faithful": faithful, "int8": int8}
-        told |= {"strength": strength, **(options or {})}
+        told |= {"strength": strength, "engine": self._ran(int8), **(options or {})}
         origin = None if unmarked else self.origin("upscale", told, parent=source)
         marks = Marks(None if families.is_measured(family) else origin, scale)
         run = self._runner(memory, self._enlarger(faithful, strength, int8), found, check, emit)
@@ -164,6 +168,11 @@ class Upscaler(Tiled):
         with signed_file(out, origin, emit, marks.laid) as part:
             notes = family.enlarge(source, part, work)
         return Enlarged(out, tuple(notes), found[0] if found else None)
+
+    def _ran(self, int8: bool) -> str:
+        """Return the engine and what it computes in, as the manifest names them."""
+        engine = self.engine("int8" if int8 else self.role)
+        return f"{engine} and int8" if int8 else str(engine)
 
     def _told(self, faithful: bool, strength: float | None, int8: bool) -> str:
         """Return what enlarges, as the new file tells it: other ways are other words."""
@@ -203,7 +212,7 @@ class Upscaler(Tiled):
         if "int8" not in self.info.graphs:
             what = f"{self.info.name} has no graph in integers"
             raise UsageError(what, "Leave int8 out, or export it anew with --int8.")
-        self._int8 = self._int8 or Session(self._artefact.graph("int8"), threads=1)
+        self._int8 = self._int8 or self._session("int8", threads=1)
         return self._int8
 
     def _strength(self, strength: float | None) -> dict[str, np.ndarray]:

@@ -14,19 +14,17 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from safetensors.numpy import save as to_safetensors
 from torch.utils.flop_counter import FlopCounterMode
 
+from volute.engine.session import Session
 from volute.errors import VoluteError
 from volute.training.recipe import Exported, Graph, Runner
 from volute.training.styled import STYLE, style_external
 
 WEIGHTS = "weights.safetensors"
 TOLERANCE = 1e-4
-ERRORS = 3
-"""ONNX Runtime's severity of errors: it warns of what it does not fold, which costs nothing."""
 
 
 def export_graphs(exported: Exported) -> tuple[dict[str, bytes], bytes]:
@@ -86,13 +84,13 @@ def parity(folder: Path, files: dict[str, str], graphs: list[Graph]) -> float:
     """
     worst = 0.0
     for graph in graphs:
-        session = _session(folder / files[graph.role])
+        session = Session(folder / files[graph.role])
         for batch in (1, 5):
             inputs = _random_inputs(graph, batch)
             with torch.no_grad():
                 expected = graph.network(*inputs.values()).numpy()
             feed = {name: value.numpy() for name, value in inputs.items()}
-            (made,) = session.run([graph.output], feed)
+            made = session.run(feed)
             scale = max(1.0, float(np.abs(expected).max()))
             worst = max(worst, float(np.abs(made - expected).max()) / scale)
     return worst
@@ -134,14 +132,9 @@ def runner(graph: bytes, weights: bytes) -> Runner:
     with tempfile.TemporaryDirectory() as name:
         (Path(name) / WEIGHTS).write_bytes(weights)
         (Path(name) / "graph.onnx").write_bytes(graph)
-        session = _session(Path(name) / "graph.onnx")
-    return lambda feed: np.asarray(session.run(None, feed)[0])
-
-
-def _session(path: Path) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = ERRORS
-    return onnxruntime.InferenceSession(path, options)
+        session = Session(Path(name) / "graph.onnx")
+        session.load()
+    return session.run
 
 
 def cost(graphs: list[Graph]) -> tuple[int, int]:

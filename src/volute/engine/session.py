@@ -25,6 +25,9 @@ SILENT = 4  # ONNX Runtime's severity for fatal errors only: the rest comes as e
 class Session:
     """A graph that is loaded when it is first run.
 
+    Its threads wait actively for each other while it runs, but not for the next run: whatever else
+    the computer does would lose a core by that.
+
     Args:
         path: the `.onnx` file; its external data lies in the same folder.
         threads: threads inside one operator; None for one on each physical core.
@@ -79,6 +82,7 @@ class Session:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self.threads
         options.log_severity_level = SILENT
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         if self._files:
             names, contents = list(self._files), list(self._files.values())
             sizes = [len(content) for content in contents]

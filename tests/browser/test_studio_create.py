@@ -114,6 +114,23 @@ def test_a_picture_on_another_is_a_blend_and_an_animation(view, tmp_path: Path) 
     assert bars(page) == []
 
 
+def test_a_grid_is_taken_up_again_where_the_page_is_opened_anew(view) -> None:
+    page = view("create")
+    page.get_by_role("radio", name="land-gan").check(force=True)
+    page.get_by_role("radio", name="64", exact=True).check(force=True)
+    page.get_by_role("button", name="Make pictures").click()
+    expect(page.locator(".cell img").first).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    expect(page.locator(".cell")).to_have_count(64)
+    expect(page.locator(".cell img")).to_have_count(64)
+    expect(page.locator("volute-create .progress")).to_have_count(0)
+    labels = page.locator(".cell button[draggable]").evaluate_all(
+        "all => all.map((one) => one.getAttribute('aria-label'))"
+    )
+    assert [int(label.split()[1].strip(",:")) for label in labels] == list(range(1, 65))
+
+
 def test_the_keyboard_is_enough(view) -> None:
     page = view("create")
     page.get_by_role("button", name="Make pictures").wait_for()

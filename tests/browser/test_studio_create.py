@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from shutil import rmtree
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 import volute
-from browsing import bars, too_wide
+from browsing import Served, bars, opened, too_wide
 
 pytestmark = pytest.mark.browser
 MARK = 4.0
@@ -171,6 +173,30 @@ def reached(page: Page, role: str, name: str) -> None:
         if wanted.evaluate("element => element === document.activeElement"):
             return
     raise AssertionError(f"Tab does not reach the {role} {name}")
+
+
+def test_a_model_that_is_deleted_while_it_is_chosen_is_told(
+    browser: Browser, served: Served, tmp_path: Path
+) -> None:
+    with ZipFile(tmp_path / "mine.zip", "w") as archive:
+        for file in volute.load("garments-gan")._artefact.path.iterdir():
+            archive.write(file, file.name)
+    with opened(browser, served.at("models"), spared="404") as page:
+        page.locator("volute-models volute-drop input").set_input_files(tmp_path / "mine.zip")
+        expect(page.get_by_role("heading", name="mine", exact=True)).to_be_visible()
+        page.get_by_role("link", name="Create").click()
+        made(page, "mine")
+        page.locator(".cell button").first.click()
+        slider = page.get_by_role("slider", name="Direction 1")
+        slider.wait_for()
+        rmtree(served.folder / "models" / "mine")
+        slider.fill("1.5")
+        alert = page.locator("volute-create").get_by_role("alert")
+        expect(alert).to_contain_text("There is no model mine")
+        page.get_by_role("button", name="Make pictures").click()
+        expect(page.get_by_role("radio", name="mine")).to_have_count(0)
+        expect(alert).to_contain_text("There is no model mine")
+        expect(page.locator(".cell img").first).to_be_visible()
 
 
 def test_what_cannot_be_made_again_says_why(view, photo: Path) -> None:

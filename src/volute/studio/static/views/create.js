@@ -2,7 +2,7 @@
 
 import "../parts/cells.js";
 import "../parts/drop.js";
-import { get, listModels, picture, post, upload } from "../lib/api.js";
+import { forget, get, listModels, picture, post, upload } from "../lib/api.js";
 import { button, empty, h, hold, holds, icon, say, tell, View } from "../lib/dom.js";
 import { choice, seed, select, slider } from "../lib/fields.js";
 import { ended, jobs } from "../lib/jobs.js";
@@ -198,6 +198,7 @@ class Create extends View {
       say(`${plural(n, "picture")} made`);
     } catch (error) {
       tell(this.trouble, error);
+      if (error.status === 404) forget(); // the model is gone
       if (error.name === "AbortError") say("Stopped");
     }
     this.cells.settle();

@@ -76,12 +76,14 @@ def camera(browser: Browser, served: Served, seconds: float) -> Iterator[Row]:
     live = page.locator("volute-camera")
     expect(live.locator("[data-live]")).to_contain_text("frames a second")
     page.wait_for_timeout(2000)
-    rates, delays = [], []
+    rates, delays, sides = [], [], []
     for _ in range(int(seconds * 4)):
         page.wait_for_timeout(250)
         rates.append(float(live.get_attribute("data-fps") or 0))
         delays.append(int(live.get_attribute("data-ms") or 0))
-    yield "camera, frames a second", f"{statistics.median(rates):.1f}", "20"
+        sides.append(int(live.get_attribute("data-side") or 0))
+    side = f"{statistics.median(sides):.0f} px"
+    yield f"camera, painted at {side}, frames a second", f"{statistics.median(rates):.1f}", "20"
     yield "camera, frame to picture, median", f"{statistics.median(delays):.0f} ms", "150 ms"
     page.context.close()
 
@@ -102,7 +104,7 @@ def main() -> None:
                 *camera(browser, served, seconds),
                 *slider(browser, served),
             ):
-                print("{:36} {:>10}   {}".format(*row))
+                print("{:44} {:>10}   {}".format(*row))
 
 
 if __name__ == "__main__":

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from shutil import rmtree
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 import volute
-from browsing import bars, too_wide
+from browsing import Served, bars, opened, too_wide
 
 pytestmark = pytest.mark.browser
 MARK = 4.0
@@ -114,6 +116,23 @@ def test_a_picture_on_another_is_a_blend_and_an_animation(view, tmp_path: Path) 
     assert bars(page) == []
 
 
+def test_a_grid_is_taken_up_again_where_the_page_is_opened_anew(view) -> None:
+    page = view("create")
+    page.get_by_role("radio", name="land-gan").check(force=True)
+    page.get_by_role("radio", name="64", exact=True).check(force=True)
+    page.get_by_role("button", name="Make pictures").click()
+    expect(page.locator(".cell img").first).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    expect(page.locator(".cell")).to_have_count(64)
+    expect(page.locator(".cell img")).to_have_count(64)
+    expect(page.locator("volute-create .progress")).to_have_count(0)
+    labels = page.locator(".cell button[draggable]").evaluate_all(
+        "all => all.map((one) => one.getAttribute('aria-label'))"
+    )
+    assert [int(label.split()[1].strip(",:")) for label in labels] == list(range(1, 65))
+
+
 def test_the_keyboard_is_enough(view) -> None:
     page = view("create")
     page.get_by_role("button", name="Make pictures").wait_for()
@@ -154,6 +173,30 @@ def reached(page: Page, role: str, name: str) -> None:
         if wanted.evaluate("element => element === document.activeElement"):
             return
     raise AssertionError(f"Tab does not reach the {role} {name}")
+
+
+def test_a_model_that_is_deleted_while_it_is_chosen_is_told(
+    browser: Browser, served: Served, tmp_path: Path
+) -> None:
+    with ZipFile(tmp_path / "mine.zip", "w") as archive:
+        for file in volute.load("garments-gan")._artefact.path.iterdir():
+            archive.write(file, file.name)
+    with opened(browser, served.at("models"), spared="404") as page:
+        page.locator("volute-models volute-drop input").set_input_files(tmp_path / "mine.zip")
+        expect(page.get_by_role("heading", name="mine", exact=True)).to_be_visible()
+        page.get_by_role("link", name="Create").click()
+        made(page, "mine")
+        page.locator(".cell button").first.click()
+        slider = page.get_by_role("slider", name="Direction 1")
+        slider.wait_for()
+        rmtree(served.folder / "models" / "mine")
+        slider.fill("1.5")
+        alert = page.locator("volute-create").get_by_role("alert")
+        expect(alert).to_contain_text("There is no model mine")
+        page.get_by_role("button", name="Make pictures").click()
+        expect(page.get_by_role("radio", name="mine")).to_have_count(0)
+        expect(alert).to_contain_text("There is no model mine")
+        expect(page.locator(".cell img").first).to_be_visible()
 
 
 def test_what_cannot_be_made_again_says_why(view, photo: Path) -> None:

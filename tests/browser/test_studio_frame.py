@@ -91,3 +91,21 @@ def test_the_page_that_is_open_twice_shows_the_work_of_both(browser: Browser, se
         assert bars(two) == []
         two.keyboard.press("Escape")
         expect(two.locator("#tray")).to_be_hidden()
+
+
+def test_what_is_dropped_without_a_file_or_too_large_is_told(view) -> None:
+    page = view("verify")
+    drop = page.locator("volute-verify volute-drop")
+    drop.evaluate(
+        "(on) => on.dispatchEvent(new DragEvent('drop', {dataTransfer: new DataTransfer()}))"
+    )
+    expect(drop.get_by_role("alert")).to_have_text("There is no file in it.")
+    sent: list[str] = []
+    page.on("request", lambda one: sent.append(one.method))
+    drop.evaluate(
+        "(on) => on.dispatchEvent(new CustomEvent('files',"
+        " {detail: [{name: 'scan.nii', size: 2 ** 40}]}))"
+    )
+    alert = page.locator("volute-verify").get_by_role("alert").first
+    expect(alert).to_contain_text("scan.nii has more than 2.1 GB")
+    assert "POST" not in sent

@@ -75,3 +75,20 @@ def test_a_file_without_a_manifest_is_called_unknown(view, photo: Path) -> None:
     page.locator("volute-verify volute-drop input").set_input_files(photo)
     expect(page.get_by_role("region", name="Manifest")).to_contain_text("No manifest")
     expect(page.get_by_role("region", name="History")).to_contain_text("nothing is known")
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("play.txt", b"Enter Hamlet."),
+        ("<img src=x onerror=alert(1)>.png", b""),
+        ("of any kind.bin", b"\0\1\2" * 99),
+    ],
+)
+def test_what_is_no_picture_is_looked_at_too(view, name: str, data: bytes, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(data)
+    page = view("verify")
+    page.locator("volute-verify volute-drop input").set_input_files(tmp_path / name)
+    expect(page.locator(".finding")).to_have_count(3)
+    expect(page.get_by_role("heading", name=name)).to_be_visible()
+    expect(page.locator("volute-verify").get_by_role("alert")).to_have_count(0)

@@ -61,3 +61,26 @@ def test_it_serves_until_it_is_interrupted(tmp_path: Path) -> None:
         server.send_signal(signal.SIGINT)
         _, told = server.communicate(timeout=60)
     assert (server.returncode, f"stopped  sample {job}" in told) == (0, True), told
+
+
+def test_it_ends_without_a_word_while_pages_are_open(tmp_path: Path) -> None:
+    from websockets.sync.client import connect
+
+    line = [sys.executable, "-m", "volute", "studio", str(tmp_path / "work")]
+    line += ["--port", "0", "--no-browser"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(line, **pipes) as server:
+        found = re.search(r"127\.0\.0\.1:\d+", server.stdout.readline())
+        assert found
+        at = f"ws://{found[0]}/api/v1"
+        with (
+            connect(f"{at}/events"),
+            connect(f"{at}/events") as gone,
+            connect(f"{at}/live") as live,
+        ):
+            live.send(json.dumps({"styles": [{"name": "wave"}]}))
+            assert json.loads(live.recv())["type"] == "ready"
+            gone.socket.close()
+            server.send_signal(signal.SIGTERM)
+            _, told = server.communicate(timeout=60)
+    assert told == ""

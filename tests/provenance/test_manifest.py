@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from volute.errors import VoluteError
 from volute.events import Event
 from volute.provenance import Origin, carriers, keys, ledger, sign, verify
 from volute.provenance.history import look
-from volute.provenance.manifest import ACTIONS, IPTC, signed_file
+from volute.provenance.manifest import ACTIONS, IPTC, signed_file, signed_png
 
 MOST = 4096
 """Bytes that a manifest may add."""
@@ -148,11 +149,20 @@ def test_other_files_have_it_beside_them(tmp_path: Path, name: str) -> None:
     assert verify(file).manifest.state == "trusted"
 
 
-def test_each_of_a_thousand_flipped_bytes_is_caught(tmp_path: Path) -> None:
+def in_memory(file: Path, origin: Origin) -> None:
+    """Sign a PNG as one that never lies on disk."""
+    file.write_bytes(signed_png(file.read_bytes(), file.name, origin))
+
+
+WAYS = pytest.mark.parametrize("way", [sign, in_memory])
+
+
+@WAYS
+def test_each_of_a_thousand_flipped_bytes_is_caught(tmp_path: Path, way: Any) -> None:
     file = tmp_path / "a.png"
     Image.fromarray(noise(512, 512)).save(file)
     plain = file.read_bytes()
-    sign(file, SAMPLED)
+    way(file, SAMPLED)
     whole = file.read_bytes()
     start = whole.index(b"caBX") - 4
     length = len(whole) - len(plain)
@@ -170,9 +180,12 @@ def test_each_of_a_thousand_flipped_bytes_is_caught(tmp_path: Path) -> None:
         assert verify(file).manifest.state == "broken"
 
 
-def test_what_is_flipped_in_the_manifest_changes_nothing_that_is_told(tmp_path: Path) -> None:
+@WAYS
+def test_what_is_flipped_in_the_manifest_changes_nothing_that_is_told(
+    tmp_path: Path, way: Any
+) -> None:
     file = picture(tmp_path / "a.png")
-    sign(file, SAMPLED)
+    way(file, SAMPLED)
     whole = file.read_bytes()
     told = verify(file).manifest
     start, length = whole.index(b"caBX") - 4, 0
@@ -430,3 +443,36 @@ def test_nothing_heavy_is_imported_before_something_is_signed() -> None:
     code += "print({'c2pa', 'cryptography'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_a_png_in_memory_is_signed_as_one_on_disk(tmp_path: Path) -> None:
+    plain = picture(tmp_path / "plain.png")
+    signed = signed_png(plain.read_bytes(), "called.png", SAMPLED)
+    file = tmp_path / "signed.png"
+    file.write_bytes(signed)
+    told = officially(file)
+    assert told["validation_state"] == "Trusted"
+    assert assertion(told, "volute.generation")["seed"] == SAMPLED.seed
+    assert (pixels(file) == pixels(plain)).all()
+    found = ledger.find(sha256=hashlib.sha256(signed).hexdigest())
+    assert found is not None
+    assert found.file == "called.png"
+
+
+def test_many_threads_sign_at_once_on_the_first_day(config: Path, tmp_path: Path) -> None:
+    plain = picture(tmp_path / "plain.png").read_bytes()
+
+    def made(number: int) -> str:
+        file = tmp_path / f"{number}.png"
+        if number % 2:
+            file.write_bytes(signed_png(plain, file.name, replace(SAMPLED, seed=number)))
+        else:
+            file.write_bytes(plain)
+            sign(file, replace(SAMPLED, seed=number))
+        told = officially(file)
+        assert assertion(told, "volute.generation")["seed"] == number
+        return told["validation_state"]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(made, range(48))) == {"Trusted"}
+    assert len(ledger.path().read_text().splitlines()) == 48

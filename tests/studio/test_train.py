@@ -96,7 +96,8 @@ while not stop.wait(0.02):
     line = {"shown": shown, "seconds": shown, "rate": 9, "d_loss": 0.6, "g_loss": 0.8}
     with log.open("a") as stream:
         stream.write(json.dumps(line) + "\\n")
-    (run / "samples" / f"{shown // 50:09}.png").write_bytes(b"png")
+    sample = run / "samples" / f"{shown // 50:09}.png"
+    sample.exists() or sample.write_bytes(b"png")
 (run / "state").mkdir(exist_ok=True)
 (run / "state" / "newest").write_text(str(shown))
 sys.exit(130)
@@ -152,7 +153,9 @@ def test_a_training_is_watched_stopped_used_and_resumed(tmp_path: Path, quick: N
         filled(client, 4)
         last = watched(client)
         events = client.get("/api/v1/runs/my-shapes-1").json()["samples"]
-        assert events[0]["url"] == "/api/v1/runs/my-shapes-1/samples/000000000.png"
+        address, _, of = events[0]["url"].partition("?of=")
+        assert address == "/api/v1/runs/my-shapes-1/samples/000000000.png"
+        assert int(of) > 0
         assert client.get(events[0]["url"]).content == b"png"
         assert client.get("/api/v1/runs").json()[0]["id"] == "my-shapes-1"
     with serving(tmp_path / "work") as client:  # the server has ended: the state is saved

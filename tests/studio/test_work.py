@@ -128,7 +128,31 @@ def test_models_tell_what_they_are(client: Client) -> None:
     card = client.get("/api/v1/models/land-gan").json()
     assert card["config"]["descriptor"]["size"] == card["size"] == 64
     assert card["licence"] in card["card"]
-    assert client.get("/api/v1/models/land-gan/samples.png").status_code == 200
+    whole = client.get("/api/v1/models/land-gan/samples.png")
+    assert whole.headers["content-type"] == "image/png"
+    small = client.get("/api/v1/models/land-gan/samples.png?side=320")
+    assert small.headers["content-type"] == "image/webp"
+    assert max(Image.open(io.BytesIO(small.content)).size) <= 320
+    assert len(small.content) < len(whole.content) / 4
+
+
+def test_a_browser_keeps_what_stays_and_asks_for_what_changes(client: Client) -> None:
+    def kept(path: str) -> str:
+        answer = client.get(path)
+        assert answer.status_code == 200
+        return answer.headers["cache-control"]
+
+    file = client.upload("house.png", photo())
+    assert "immutable" in kept(f"/api/v1/files/{file['id']}")
+    assert "immutable" in kept(f"/api/v1/files/{file['id']}/preview")
+    result = client.post("/api/v1/keep", json={"model": "garments-gan"}).json()
+    assert "immutable" in kept(result["file"])
+    assert "immutable" in kept(result["preview"])
+    assert "max-age=3600" in kept("/api/v1/styles/wave/thumbnail")
+    assert "max-age=3600" in kept("/api/v1/models/land-gan/samples.png")
+    mark = client.get("/app.js").headers["etag"]
+    assert kept("/app.js") == kept("/") == "no-cache"
+    assert client.get("/app.js", headers={"if-none-match": mark}).status_code == 304
 
 
 def test_a_model_goes_out_and_comes_in(own: Client) -> None:

@@ -122,7 +122,13 @@ def profiled(
 
 
 def _options(threads: int, files: Mapping[str, bytes]) -> Any:
+    """Return what a session is told.
+
+    Its threads wait actively for each other while it runs, but not for the next run: whatever else
+    the computer does would lose a core by that.
+    """
     options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     options.intra_op_num_threads = threads
     options.log_severity_level = SILENT
     if files:

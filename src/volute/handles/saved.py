@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from volute.events import Emit, silent
 from volute.provenance import watermark
 from volute.provenance.added import SMALLEST
 from volute.provenance.ident import ident_of
-from volute.provenance.manifest import Origin, signed_file
+from volute.provenance.manifest import AGENT, Origin, signed_file, signed_png
 
 FRAME_MS = 40
 ANEW = 8
@@ -45,15 +45,26 @@ def save_picture(
     suffix = target.suffix.lower()
     if suffix in (".jpg", ".jpeg") and image.mode == "RGBA":
         raise UsageError(f"cannot write {target}: JPEG has no transparency", "Use .png or .webp.")
-    options: dict[str, Any] = {"quality": 95}
-    if suffix == ".png":
-        text = PngInfo()
-        text.add_text("Software", f"volute {version('volute')}")
-        text.add_text("volute", json.dumps({**about, "volute": version("volute")}))
-        options = {"pnginfo": text}
+    options: dict[str, Any] = {"pnginfo": _text(about)} if suffix == ".png" else {"quality": 95}
     (image,), origin = _marked([image], origin, number)
     with signed_file(target, origin, emit) as part:
         image.save(part, **options)
+
+
+def picture_bytes(
+    image: Image.Image, about: Mapping[str, Any], origin: Origin, called: str
+) -> bytes:
+    """Return a picture as a PNG, marked and signed, as `save_picture` writes it.
+
+    `called` is its name in the ledger.
+
+    Raises:
+        VoluteError: if it cannot be signed.
+    """
+    (image,), told = _marked([image], origin)
+    held = io.BytesIO()
+    image.save(held, "PNG", pnginfo=_text(about))
+    return signed_png(held.getvalue(), called, told or origin)
 
 
 def save_animation(
@@ -69,6 +80,13 @@ def save_animation(
     with signed_file(target, origin, emit) as part:
         first, *rest = frames
         first.save(part, save_all=True, append_images=rest, duration=FRAME_MS, loop=0, **options)
+
+
+def _text(about: Mapping[str, Any]) -> PngInfo:
+    text = PngInfo()
+    text.add_text("Software", f"volute {AGENT['version']}")
+    text.add_text("volute", json.dumps({**about, "volute": AGENT["version"]}))
+    return text
 
 
 def _marked(

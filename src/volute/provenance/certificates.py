@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -56,12 +57,12 @@ class Credentials:
             return CURVES[self.key.curve.name]
         return "ED25519" if isinstance(self.key, ed25519.Ed25519PrivateKey) else "PS256"
 
-    @property
+    @cached_property
     def key_pem(self) -> bytes:
         """The key, PKCS #8 in PEM."""
         return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
-    @property
+    @cached_property
     def chain_pem(self) -> bytes:
         """The certificates in PEM."""
         return b"".join(one.public_bytes(Encoding.PEM) for one in self.chain)

@@ -12,6 +12,7 @@ import os
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,7 @@ def credentials(emit: Emit = silent) -> Credentials:
     """
     path = folder() / "signer.pem"
     if not path.exists():
-        return init(emit=emit)
+        return _made(ORGANIZATION, emit)
     signer = _read(path)
     left = signer.expires - datetime.now(UTC)
     if left >= LEAST:
@@ -87,15 +88,11 @@ def init(organization: str = ORGANIZATION, again: bool = False, emit: Emit = sil
         UsageError: if there are keys, and not `again`.
         VoluteError: if they cannot be written.
     """
-    from volute.provenance import certificates
-
     if (folder() / "signer.pem").exists() and not again:
         raise UsageError(f"there are keys in {folder()}", "Add --overwrite to make new ones.")
     if again:
         _retired(folder() / "authority.pem")
-    made = certificates.new_authority(organization)
-    authority = _authority() or _first(folder() / "authority.pem", made)
-    return _renewed(authority, "made keys to sign with", emit)
+    return _made(organization, emit)
 
 
 def import_signer(pem: bytes) -> Credentials:
@@ -173,6 +170,14 @@ def shown() -> Shown:
     return Shown(folder(), organization, signer.expires, own, print_of, others, stamp)
 
 
+def _made(organization: str, emit: Emit) -> Credentials:
+    """Make a signer, and an authority if there is none; others may do so at the same time."""
+    from volute.provenance.certificates import new_authority
+
+    authority = _authority() or _first(folder() / "authority.pem", new_authority(organization))
+    return _renewed(authority, "made keys to sign with", emit)
+
+
 def _authority() -> Credentials | None:
     path = folder() / "authority.pem"
     return _read(path) if path.exists() else None
@@ -217,20 +222,25 @@ def _renewed(authority: Credentials, done: str, emit: Emit) -> Credentials:
 
 
 def _read(path: Path) -> Credentials:
-    from volute.provenance.certificates import parsed
-
     try:
-        mode, pem = path.stat().st_mode, path.read_bytes()
+        about = path.stat()
+        if os.name == "posix" and about.st_mode & OTHERS:
+            what = f"{path} can be read by others: its mode is {about.st_mode & 0o777:04o}"
+            raise VoluteError(what, f"If nobody has copied it: chmod 600 {path}. Else: {RENEW}")
+        return _parsed(path, about.st_ino, about.st_mtime_ns, about.st_size)
     except OSError as error:
         what = f"cannot read the key in {path}: {error.strerror}"
         raise VoluteError(what, "VOLUTE_CONFIG names another folder for keys.") from error
-    if os.name == "posix" and mode & OTHERS:
-        what = f"{path} can be read by others: its mode is {mode & 0o777:04o}"
-        raise VoluteError(what, f"If nobody has copied it: chmod 600 {path}. Else: {RENEW}")
-    try:
-        return parsed(pem)
     except ValueError as error:
         raise VoluteError(f"{path} is damaged: {error}", ANEW) from error
+
+
+@lru_cache(maxsize=8)
+def _parsed(path: Path, *stamp: int) -> Credentials:
+    """Return what lies in a file, read once for each of its states."""
+    from volute.provenance.certificates import parsed
+
+    return parsed(path.read_bytes())
 
 
 def _first(path: Path, made: Credentials) -> Credentials:

@@ -48,13 +48,26 @@ def add(record: Record) -> None:
         VoluteError: if it cannot be written.
     """
     file = path()
+    line = record.model_dump_json().encode() + b"\n"
     with explained(file):
+        handle = _opened(file)
+        if os.fstat(handle).st_size >= FULL:
+            os.close(handle)
+            with contextlib.suppress(FileNotFoundError):  # another process was there first
+                file.replace(_older(file))
+            handle = _opened(file)
+        try:
+            os.write(handle, line)
+        finally:
+            os.close(handle)
+
+
+def _opened(file: Path) -> int:
+    try:
+        return os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    except FileNotFoundError:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if file.exists() and file.stat().st_size >= FULL:
-            file.replace(_older(file))
-        handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        with os.fdopen(handle, "ab") as stream:
-            stream.write(record.model_dump_json().encode() + b"\n")
+        return os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
 
 def find(*, sha256: str = "", manifest: str = "", watermark: int | None = None) -> Record | None:

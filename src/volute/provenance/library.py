@@ -13,8 +13,9 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,8 @@ PART = 4096
 """Of such a film, in kB."""
 PLAIN = ("image/png", "image/jpeg", "image/webp", "image/gif")
 """Formats with one way to carry a manifest, so that it need not be read again after signing."""
+HEADER = 33
+"""Bytes of a PNG up to the end of its first chunk."""
 IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 UNKNOWN = "application/octet-stream"
 SIDECAR = "application/c2pa"
@@ -83,23 +86,61 @@ def sign(job: Job, file: Path, signer: Credentials, anchors: bytes) -> bytes:
         NetworkError: if the time-stamp is missing.
         SigningError: if the file cannot carry one, or the certificate is not accepted.
     """
-    from c2pa import Builder, C2paError, C2paSignerInfo, C2paSigningAlg, Signer
+    with _begun(job, file.stat().st_size, signer, anchors) as (builder, one):
+        return (_inside if job.inside else _beside)(builder, one, job.mime, file)
 
-    info = C2paSignerInfo(
-        alg=C2paSigningAlg[signer.algorithm],
-        sign_cert=signer.chain_pem,
-        private_key=signer.key_pem,
-        ta_url=job.timestamp.encode() or None,
-    )
-    settings = _context(anchors, file.stat().st_size > LARGE, job.mime not in PLAIN)
+
+def sign_png(job: Job, png: bytes, signer: Credentials, anchors: bytes) -> bytes:
+    """Return a PNG with a manifest in it, after its header.
+
+    c2pa would read and write it by some hundred calls into Python: threads that sign at the same
+    time would wait for each other.
+
+    Raises:
+        NetworkError, SigningError: as `sign`.
+    """
+
+    def told(count: int) -> dict[str, Any]:
+        digest = hashlib.sha256(png[:HEADER])
+        digest.update(png[HEADER:])
+        hashed = {"name": "jumbf manifest", "alg": "sha256", "hash": list(digest.digest())}
+        return {"exclusions": [{"start": HEADER, "length": count}], **hashed, "pad": []}
+
+    with _begun(job, len(png), signer, anchors) as (builder, one):
+        return png[:HEADER] + _by_hash(builder, one, job.mime, told) + png[HEADER:]
+
+
+@contextlib.contextmanager
+def _begun(
+    job: Job, size: int, signer: Credentials, anchors: bytes
+) -> Iterator[tuple[Builder, Signer]]:
+    """Give what signs a file of so many bytes, and explain what it refuses."""
+    from c2pa import Builder, C2paError
+
+    settings = _context(anchors, size > LARGE, job.mime not in PLAIN)
     try:
-        with Builder(dict(job.manifest), settings) as builder, Signer.from_info(info) as one:
+        one = _signer(signer.algorithm, signer.chain_pem, signer.key_pem, job.timestamp)
+        with Builder(dict(job.manifest), settings) as builder:
             for ingredient in job.ingredients:
                 _add(builder, ingredient, settings)
-            return (_inside if job.inside else _beside)(builder, one, job.mime, file)
+            yield builder, one
     except C2paError as error:
         kind = NetworkError if job.timestamp and "http" in str(error) else SigningError
         raise kind(_words(error)) from error
+
+
+@lru_cache(maxsize=2)
+def _signer(algorithm: str, chain: bytes, key: bytes, timestamp: str) -> Signer:
+    """Return c2pa's own, which takes as long to make as a signature; threads may share it."""
+    from c2pa import C2paSignerInfo, C2paSigningAlg, Signer
+
+    info = C2paSignerInfo(
+        alg=C2paSigningAlg[algorithm],
+        sign_cert=chain,
+        private_key=key,
+        ta_url=timestamp.encode() or None,
+    )
+    return Signer.from_info(info)
 
 
 def _inside(builder: Builder, signer: Signer, mime: str, file: Path) -> bytes:
@@ -120,18 +161,24 @@ def _inside(builder: Builder, signer: Signer, mime: str, file: Path) -> bytes:
 
 
 def _beside(builder: Builder, signer: Signer, mime: str, file: Path) -> bytes:
-    """Return the manifest of a file by its hash: c2pa would hold all of it in memory to hash it.
+    """Return the manifest of a file by its hash: c2pa would hold all of it in memory to hash it."""
+    with file.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").digest()
+    whole = {"exclusions": [], "name": "whole file", "alg": "sha256", "hash": list(digest)}
+    return _by_hash(builder, signer, SIDECAR, lambda count: {**whole, "pad": []})
 
-    These are two functions of its C interface that its Python one does not have.
+
+def _by_hash(
+    builder: Builder, signer: Signer, mime: str, told: Callable[[int], dict[str, Any]]
+) -> bytes:
+    """Return a manifest as it goes into a file of a type, whose hash is told by its length.
+
+    These are two functions of c2pa's C interface that its Python one does not have.
     """
     import c2pa.c2pa as bound
 
     native: Any = bound._lib
-    with file.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").digest()
-    whole = {"exclusions": [], "name": "whole file", "alg": "sha256", "hash": list(digest)}
-    told = json.dumps({**whole, "pad": []}).encode()
-    size, kind = ctypes.c_size_t(signer.reserve_size()), SIDECAR.encode()
+    size, kind = ctypes.c_size_t(signer.reserve_size()), mime.encode()
     begun, made = (ctypes.POINTER(ctypes.c_ubyte)() for _ in range(2))
     prepare = native.c2pa_builder_data_hashed_placeholder
     finish = native.c2pa_builder_sign_data_hashed_embeddable
@@ -140,7 +187,8 @@ def _beside(builder: Builder, signer: Signer, mime: str, file: Path) -> bytes:
         count = prepare(builder._handle, size, kind, ctypes.byref(begun))
         bound._check_ffi_operation_result(count, "cannot begin", check=_negative)
         stack.callback(native.c2pa_free, begun)
-        count = finish(builder._handle, signer._handle, told, kind, None, ctypes.byref(made))
+        about = json.dumps(told(count)).encode()
+        count = finish(builder._handle, signer._handle, about, kind, None, ctypes.byref(made))
         bound._check_ffi_operation_result(count, "cannot sign", check=_negative)
         stack.callback(native.c2pa_free, made)
         return ctypes.string_at(made, count)
@@ -236,6 +284,7 @@ def _add(builder: Any, ingredient: Ingredient, settings: Context) -> None:
             builder.add_ingredient(dict(ingredient.about), UNKNOWN, stream)
 
 
+@lru_cache(maxsize=8)
 def _context(anchors: bytes, parts: bool = False, checked: bool = True) -> Context:
     """Return c2pa's settings: `parts` are hashed one by one, what is signed is read again."""
     from c2pa import Context

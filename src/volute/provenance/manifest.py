@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -102,7 +103,9 @@ def signed_file(
         if laid is not None:
             origin = replace(origin, watermark=laid())
         sidecar = _sealed(part, origin, name, signer, emit)
-        record = _record(part, target, origin, name)
+        with part.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        record = _record(target.name, digest, origin, name)
         if sidecar is not None:
             with atomic_file(beside) as place:
                 place.write_bytes(sidecar)
@@ -111,6 +114,29 @@ def signed_file(
     else:
         emit(Note("signed", f"{target.name}: the manifest lies beside it, in {beside.name}"))
     _remembered(record, emit)
+
+
+def signed_png(png: bytes, called: str, origin: Origin, emit: Emit = silent) -> bytes:
+    """Return a PNG that never lies on disk, signed.
+
+    Args:
+        png: the file.
+        called: its name in the ledger.
+        origin: what to sign.
+        emit: is told of keys that were made.
+
+    Raises:
+        VoluteError: if it cannot be signed.
+    """
+    signer, anchors = keys.credentials(emit), keys.anchors()
+    name = f"urn:c2pa:{uuid.uuid4()}"
+    job = Job(_manifest(origin, name), "image/png", True, _ingredients(origin))
+    try:
+        made = _stamped(lambda job: library.sign_png(job, png, signer, anchors), job, emit)
+    except SigningError as error:
+        raise _refused(error) from error
+    _remembered(_record(called, hashlib.sha256(made).hexdigest(), origin, name), emit)
+    return made
 
 
 def sign(file: str | Path, origin: Origin, emit: Emit = silent) -> None:
@@ -132,29 +158,33 @@ def _sealed(part: Path, origin: Origin, name: str, signer: Credentials, emit: Em
     try:
         if job.inside:
             with contextlib.suppress(SigningError):  # of its kind, but not as the library has them
-                return _stamped(part, job, signer, emit)
+                _stamped(partial(_written, part, signer), job, emit)
+                return None
             job = replace(job, mime=carriers.OCTETS, inside=False)
-        return _stamped(part, job, signer, emit)
+        return _stamped(partial(_written, part, signer), job, emit)
     except SigningError as error:
-        hint = "volute keys show tells what with; --unmarked writes it without a manifest."
-        raise VoluteError(f"cannot sign what was made: {error}", hint) from error
+        raise _refused(error) from error
 
 
-def _stamped(part: Path, job: Job, signer: Credentials, emit: Emit) -> bytes | None:
-    """Do it with a time-stamp, if that is wanted and comes."""
+def _refused(error: SigningError) -> VoluteError:
+    hint = "volute keys show tells what with; --unmarked writes it without a manifest."
+    return VoluteError(f"cannot sign what was made: {error}", hint)
+
+
+def _stamped(write: Callable[[Job], bytes], job: Job, emit: Emit) -> bytes:
+    """Do a job with a time-stamp, if that is wanted and comes."""
     url = keys.timestamp()
     if url and url not in _LATE:
         try:
-            return _written(part, replace(job, timestamp=url), signer)
+            return write(replace(job, timestamp=url))
         except NetworkError as error:
             _LATE.add(url)
             emit(Note("keys", f"no time-stamp, signed without: {printable(str(error))}"))
-    return _written(part, job, signer)
+    return write(job)
 
 
-def _written(part: Path, job: Job, signer: Credentials) -> bytes | None:
-    data = library.sign(job, part, signer, keys.anchors())
-    return None if job.inside else data
+def _written(part: Path, signer: Credentials, job: Job) -> bytes:
+    return library.sign(job, part, signer, keys.anchors())
 
 
 def _manifest(origin: Origin, name: str) -> dict[str, Any]:
@@ -210,12 +240,10 @@ def _ingredient(file: Path, relationship: str, label: str) -> Ingredient:
     return Ingredient(file, mime, about, sidecar)
 
 
-def _record(part: Path, target: Path, origin: Origin, name: str) -> ledger.Record:
-    with part.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+def _record(called: str, digest: str, origin: Origin, name: str) -> ledger.Record:
     return ledger.Record(
         time=datetime.now(UTC).isoformat(timespec="seconds"),
-        file=target.name,
+        file=called,
         sha256=digest,
         manifest=name,
         deed=origin.deed,

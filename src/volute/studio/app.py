@@ -33,6 +33,7 @@ from volute.studio import (
     routes_train,
     routes_write,
 )
+from volute.studio.bodies import ASKED
 from volute.studio.context import Studio
 from volute.studio.models import Problem
 from volute.studio.problems import MEDIA_TYPE, TITLES, problem, problem_of
@@ -100,9 +101,18 @@ def create(settings: Settings) -> FastAPI:
     app.add_middleware(Safety, settings=settings, metrics=studio.metrics)
     if settings.page:
         mimetypes.add_type("text/javascript", ".js")
-        app.mount("/", GZipMiddleware(StaticFiles(directory=STATIC, html=True)), name="page")
+        app.mount("/", GZipMiddleware(_Page(directory=STATIC, html=True)), name="page")
     _describe(app)
     return app
+
+
+class _Page(StaticFiles):
+    """Files that a browser asks for again each time, so that a new version is seen at once."""
+
+    def file_response(self, *given: Any, **named: Any) -> Response:
+        answer = super().file_response(*given, **named)
+        answer.headers.update(ASKED)
+        return answer
 
 
 def _operation(route: APIRoute) -> str:

@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import numpy as np
 from PIL import Image
 
 from volute.handles.sampling import BATCH, Sampler
 
-T = TypeVar("T")
 WORKERS = 2
 """Batches at a time."""
+Finish = Callable[[list[Image.Image]], bytes]
 
 
 @dataclass(eq=False)
 class _Asked:
-    """One request: latents [n, latent], labels [n] or None, and who waits for the pictures."""
+    """One request: latents [n, latent], labels [n] or None, what becomes of the pictures, for whom.
+
+    Whoever asked may go: then the answer is cancelled.
+    """
 
     latents: np.ndarray
     labels: np.ndarray | None
-    answer: asyncio.Future[list[Image.Image]]
+    finish: Finish
+    answer: asyncio.Future[bytes]
+
+    def settle(self, made: bytes | BaseException) -> None:
+        """Answer, on the loop."""
+        if self.answer.done():
+            return
+        if isinstance(made, BaseException):
+            self.answer.set_exception(made)
+        else:
+            self.answer.set_result(made)
 
 
 @dataclass(eq=False)
@@ -42,23 +55,21 @@ class Batcher:
         self._pool = ThreadPoolExecutor(WORKERS, "studio-batch")
         self._lines: dict[Sampler, _Line] = {}
 
-    async def decode(
-        self, handle: Sampler, latents: np.ndarray, labels: np.ndarray | None
-    ) -> list[Image.Image]:
-        """Return the pictures at latents [n, latent] with labels [n]; n of 1 to 16.
+    async def made(
+        self, handle: Sampler, latents: np.ndarray, labels: np.ndarray | None, finish: Finish
+    ) -> bytes:
+        """Return what `finish` makes of the pictures at latents [n, latent] with labels [n].
+
+        It works on the same few threads, so that no crowd of them signs. n is 1 to 16.
 
         Raises:
-            VoluteError: as the handle does.
+            VoluteError: as the handle and `finish` do.
         """
         line = self._lines.setdefault(handle, _Line())
-        asked = _Asked(latents, labels, asyncio.get_running_loop().create_future())
-        line.waiting.append(asked)
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        line.waiting.append(_Asked(latents, labels, finish, answer))
         self._start(handle, line)
-        return await asked.answer
-
-    async def finish(self, work: Callable[[], T]) -> T:
-        """Do what is left to do with pictures, such as signing, on the same few threads."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        return await answer
 
     def close(self) -> None:
         """Take no more."""
@@ -66,34 +77,19 @@ class Batcher:
 
     def _start(self, handle: Sampler, line: _Line) -> None:
         """Hand over what waits, if there is a worker left for this model."""
+        loop = asyncio.get_running_loop()
         while line.waiting and line.busy < WORKERS:
             batch = _taken(line.waiting)
             line.busy += 1
-            work = asyncio.get_running_loop().run_in_executor(self._pool, _decoded, handle, batch)
-            work.add_done_callback(lambda made, batch=batch: self._done(handle, line, batch, made))
+            work = loop.run_in_executor(self._pool, _work, handle, batch, loop)
+            work.add_done_callback(lambda ended, batch=batch: self._done(handle, line, batch))
         if not line.waiting and not line.busy:
             self._lines.pop(handle, None)
 
-    def _done(
-        self,
-        handle: Sampler,
-        line: _Line,
-        batch: list[_Asked],
-        made: asyncio.Future[list[Image.Image]],
-    ) -> None:
+    def _done(self, handle: Sampler, line: _Line, batch: list[_Asked]) -> None:
         line.busy -= 1
-        error = None if made.cancelled() else made.exception()
-        pictures = [] if made.cancelled() or error else made.result()
-        for asked in batch:
-            own, pictures = pictures[: len(asked.latents)], pictures[len(asked.latents) :]
-            if asked.answer.done():  # whoever asked has gone
-                continue
-            if error is not None:
-                asked.answer.set_exception(error)
-            elif made.cancelled():
-                asked.answer.cancel()
-            else:
-                asked.answer.set_result(own)
+        for asked in batch:  # those that the end of the server left
+            asked.answer.cancel()
         self._start(handle, line)
 
 
@@ -105,6 +101,28 @@ def _taken(waiting: list[_Asked]) -> list[_Asked]:
         batch.append(waiting.pop(0))
         count += len(batch[-1].latents)
     return batch
+
+
+def _work(handle: Sampler, batch: list[_Asked], loop: asyncio.AbstractEventLoop) -> None:
+    """Draw a batch, then finish one request after the other, each answered when it is done."""
+    with contextlib.suppress(RuntimeError):  # the server has ended
+        try:
+            pictures = _decoded(handle, batch)
+        except Exception as error:  # it belongs to those who asked, whatever it is
+            for asked in batch:
+                loop.call_soon_threadsafe(asked.settle, error)
+            return
+        for asked in batch:
+            own, pictures = pictures[: len(asked.latents)], pictures[len(asked.latents) :]
+            if not asked.answer.done():  # whoever asked is still there
+                loop.call_soon_threadsafe(asked.settle, _finished(asked, own))
+
+
+def _finished(asked: _Asked, own: list[Image.Image]) -> bytes | Exception:
+    try:
+        return asked.finish(own)
+    except Exception as error:  # as above
+        return error
 
 
 def _decoded(handle: Sampler, batch: list[_Asked]) -> list[Image.Image]:

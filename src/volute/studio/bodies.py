@@ -14,7 +14,11 @@ RAW: dict[str, Any] = {
 """The bytes of a file as the body of a request."""
 LASTING = {"cache-control": "private, max-age=86400, immutable"}
 """Headers of what never changes under its address."""
+HOUR = {"cache-control": "private, max-age=3600"}
+"""Of what seldom changes."""
 FRESH = {"cache-control": "no-store"}
+ASKED = {"cache-control": "no-cache"}
+"""Of what a browser keeps, and asks for again each time."""
 
 
 def of(description: str, *types: str) -> Responses:
@@ -23,6 +27,7 @@ def of(description: str, *types: str) -> Responses:
 
 
 PICTURE = of("A picture", "image/png")
+CARD = of("A picture", "image/png", "image/webp")
 OCTETS = of("The file", "application/octet-stream")
 ZIP = of("The folder of the model", "application/zip")
 SAMPLE = of("A picture or a text", "image/png", "text/plain")

@@ -41,12 +41,12 @@ class Studio:
         self.space.close()
 
 
-def _studio(connection: HTTPConnection) -> Studio:
+async def _studio(connection: HTTPConnection) -> Studio:  # a plain one would cost a thread
     studio: Studio = connection.app.state.studio
     return studio
 
 
-def _client(connection: HTTPConnection) -> str:
+async def _client(connection: HTTPConnection) -> str:
     """Return who asks: the tab, as the page says, else the address."""
     tab = connection.headers.get("x-volute-client", "")[:64]
     host = connection.client.host if connection.client else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -17,14 +18,15 @@ from volute.media.raster import Canvas, Raster, Work
 
 PIXELS = 100_000_000
 """Most of a photograph that is read for its preview."""
+SAVED: dict[str, dict[str, Any]] = {"PNG": {"compress_level": 1}, "WEBP": {"quality": 80}}
 
 
 class _EnoughError(Exception):
     """The part that is shown has been seen."""
 
 
-def preview(path: Path, side: int) -> bytes:
-    """Return a PNG of at most `side` px a side; of a volume the middle slice.
+def preview(path: Path, side: int, form: Literal["PNG", "WEBP"] = "PNG") -> bytes:
+    """Return a picture of at most `side` px a side; of a volume the middle slice.
 
     Raises:
         DataError: if the file cannot be read or holds no picture.
@@ -41,7 +43,7 @@ def preview(path: Path, side: int) -> bytes:
     image = to_images(pixels[None])[0]
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
     held = io.BytesIO()
-    image.save(held, "PNG", compress_level=1)
+    image.save(held, form, **SAVED[form])
     return held.getvalue()
 
 

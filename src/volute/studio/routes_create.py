@@ -13,7 +13,7 @@ from PIL import Image
 from volute.handles.latents import walk
 from volute.handles.pictures import enlarged, grid
 from volute.handles.sampling import Sampler
-from volute.handles.saved import save_animation, save_picture
+from volute.handles.saved import picture_bytes, save_animation, save_picture
 from volute.studio.bodies import FRESH, PICTURE
 from volute.studio.context import Client, Here, Studio
 from volute.studio.jobs import Task
@@ -64,8 +64,9 @@ async def picture(asked: PictureRequest, studio: Here) -> Response:
     classes = asked.classes or None
     latents = handle.latents(asked.n, seed=asked.seed, truncation=asked.truncation)
     labels = handle.labels(asked.n, seed=asked.seed, classes=classes)
-    images = await studio.batcher.decode(handle, latents, labels)
-    made = await studio.batcher.finish(lambda: _signed(studio, handle, images, asked))
+    made = await studio.batcher.made(
+        handle, latents, labels, lambda images: _signed(handle, images, asked)
+    )
     return Response(made, media_type="image/png", headers=FRESH)
 
 
@@ -74,10 +75,8 @@ async def redraw(asked: RedrawRequest, studio: Here) -> Response:
     """Return the picture at a place, unsigned: what is looked at while sliders move."""
     handle = studio.shelf.sampler(asked.model)
     there = await run_in_threadpool(_place, handle, asked)
-    image = (await studio.batcher.decode(handle, there.latent[None], there.label))[0]
-    held = io.BytesIO()
-    image.save(held, "PNG", compress_level=1)
-    return Response(held.getvalue(), media_type="image/png", headers=FRESH)
+    shown = await studio.batcher.made(handle, there.latent[None], there.label, _plain)
+    return Response(shown, media_type="image/png", headers=FRESH)
 
 
 @router.post("/keep", status_code=201)
@@ -135,6 +134,12 @@ def _walked(task: Task, handle: Sampler, places: list[Place], steps: int) -> lis
     return frames
 
 
+def _plain(images: list[Image.Image]) -> bytes:
+    held = io.BytesIO()
+    images[0].save(held, "PNG", compress_level=1)
+    return held.getvalue()
+
+
 def _place(handle: Sampler, asked: RedrawRequest) -> Place:
     here = place(handle, asked.point)
     if asked.toward is None:
@@ -162,16 +167,10 @@ def _kept(
     return keep(ident, path, asked, route=KEEP, deed=deed, job=job, about=about)
 
 
-def _signed(
-    studio: Studio, handle: Sampler, images: list[Image.Image], asked: PictureRequest
-) -> bytes:
+def _signed(handle: Sampler, images: list[Image.Image], asked: PictureRequest) -> bytes:
     """Return pictures as one PNG with its manifest."""
     shown = images[0] if len(images) == 1 else grid([enlarged(image) for image in images])
     told = {"n": asked.n, "truncation": asked.truncation}
     origin = handle.origin("sample", told, seed=asked.seed)
-    path = studio.space.passing(".png")
-    try:
-        save_picture(shown, path, {"model": handle.info.name, "seed": asked.seed, **told}, origin)
-        return path.read_bytes()
-    finally:
-        path.unlink(missing_ok=True)
+    about = {"model": handle.info.name, "seed": asked.seed, **told}
+    return picture_bytes(shown, about, origin, f"{asked.model}-seed{asked.seed}.png")

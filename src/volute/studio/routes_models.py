@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import FileResponse
 from pydantic import Field
 from starlette.background import BackgroundTask
 
 from volute.config import Config
 from volute.errors import UsageError
-from volute.studio.bodies import PICTURE, ZIP
+from volute.studio.bodies import CARD, HOUR, ZIP
 from volute.studio.context import Here
 from volute.studio.models import Directions, ModelCard, ModelInfo
 from volute.studio.places import known
+from volute.studio.preview import preview
 from volute.studio.problems import NotFoundError
 from volute.studio.requests import Ident
 
@@ -54,13 +55,17 @@ def card(name: Name, studio: Here) -> ModelCard:
     return studio.shelf.card(name)
 
 
-@router.get("/{name}/samples.png", response_class=FileResponse, responses=PICTURE)
-def samples(name: Name, studio: Here) -> FileResponse:
-    """Return the picture of its card."""
+@router.get("/{name}/samples.png", response_class=Response, responses=CARD)
+def samples(
+    name: Name, studio: Here, side: Annotated[int | None, Query(ge=16, le=4096)] = None
+) -> Response:
+    """Return the picture of its card; with `side` a WebP of at most so many px a side."""
     path = studio.shelf.place(name) / "samples.png"
     if not path.is_file():
         raise NotFoundError(f"{name} has no samples.png")
-    return FileResponse(path, media_type="image/png")
+    if side is None:
+        return FileResponse(path, media_type="image/png", headers=HOUR)
+    return Response(preview(path, side, "WEBP"), media_type="image/webp", headers=HOUR)
 
 
 @router.get("/{name}/export", response_class=FileResponse, responses=ZIP)

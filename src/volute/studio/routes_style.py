@@ -13,7 +13,7 @@ from PIL import Image
 from volute.handles import Style, Stylizer
 from volute.handles.styles import style_pixels
 from volute.media import families
-from volute.studio.bodies import PICTURE, RAW
+from volute.studio.bodies import ASKED, HOUR, PICTURE, RAW
 from volute.studio.context import Client, Here, Studio
 from volute.studio.jobs import Task
 from volute.studio.made import keep
@@ -67,16 +67,17 @@ def _added(studio: Studio, ident: str) -> StyleInfo:
 def thumbnail(name: NAME, studio: Here, model: MODEL = "painter") -> Response:
     """Return a style's picture, 128 x 128 pixels."""
     handle = _stylizer(studio, model)
+    held, headers = io.BytesIO(), HOUR
     if name in handle.styles:
         image = handle.thumbnail(name)
     else:
+        headers = ASKED  # another picture may come by the same name
         pixels = Image.fromarray(style_pixels(_own_file(studio, name)))
         side = min(pixels.size)
         left, top = (pixels.width - side) // 2, (pixels.height - side) // 2
         image = pixels.resize((CELL, CELL), box=(left, top, left + side, top + side))
-    held = io.BytesIO()
     image.save(held, "PNG")
-    return Response(held.getvalue(), media_type="image/png")
+    return Response(held.getvalue(), media_type="image/png", headers=headers)
 
 
 @router.delete("/styles/{name}", status_code=204)

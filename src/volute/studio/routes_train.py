@@ -117,7 +117,7 @@ def sheet(ident: Annotated[str, Path(pattern="^[0-9a-f]{16}$")], studio: Here) -
     path = studio.space.root / ".studio" / "sheets" / f"{ident}.png"
     if not path.is_file():
         raise NotFoundError("there is no such contact sheet", "Check the data again.")
-    return FileResponse(path, media_type="image/png")
+    return FileResponse(path, media_type="image/png", headers=LASTING)
 
 
 @router.post("/train", status_code=202)

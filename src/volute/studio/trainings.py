@@ -249,7 +249,11 @@ def _config(folder: Path) -> dict[str, Any]:
 
 
 def _sample(run: str, path: Path) -> Sample:
-    url = f"/api/v1/runs/{run}/samples/{path.name}"
+    try:
+        moment = path.stat().st_mtime_ns  # another run may come by the same name
+    except OSError:  # deleted meanwhile
+        moment = 0
+    url = f"/api/v1/runs/{run}/samples/{path.name}?of={moment}"
     return Sample(
         shown=int(path.stem) if path.stem.isdecimal() else 0, url=url, text=path.suffix == ".txt"
     )

@@ -148,19 +148,28 @@ class Workspace:
             part.unlink(missing_ok=True)
 
     async def _stream(self, part: Path, chunks: AsyncIterator[bytes]) -> None:
-        most = min(self._limits.upload, self._limits.space - self._used)
         size = 0
         with explained(part), part.open("wb") as stream:
             async for chunk in _going_on(chunks):
                 size += len(chunk)
-                if size > most:
-                    what = f"the file has more than {max(0, most) >> 20:,} MB"
-                    raise TooLargeError(what, "Delete uploads that are no longer needed.")
+                self._fits(size)
                 stream.write(chunk)
         self._used += size
 
+    def _fits(self, size: int) -> None:
+        """Refuse an upload of so many bytes that is too large, or for which there is no room."""
+        limits = self._limits
+        if size > limits.upload:
+            what = f"the file has more than {limits.upload >> 20:,} MB"
+            raise TooLargeError(what, "volute on the command line has no such limit.")
+        if self._used + size > limits.space:
+            self.freed()  # somebody may have deleted some by hand
+        if self._used + size > limits.space:
+            what = f"uploads, data and styles together have {limits.space >> 20:,} MB: it is full"
+            raise TooLargeError(what, "Delete what you no longer need in the folder uploads.")
+
     def freed(self) -> None:
-        """Count the bytes of all uploads anew, after some were deleted."""
+        """Count the bytes of all uploads that are whole anew, after some were deleted."""
         self._used = sum(_size(self.root / name) for name in UPLOADED)
 
     def about(self, ident: str) -> FileInfo:
@@ -258,6 +267,8 @@ def _size(folder: Path) -> int:
     total = 0
     for place, _, names in os.walk(folder):
         for name in names:
+            if name.endswith(".part"):
+                continue
             with contextlib.suppress(OSError):
                 total += os.lstat(os.path.join(place, name)).st_size
     return total

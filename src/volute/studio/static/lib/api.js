@@ -1,5 +1,7 @@
 /** The HTTP API: `docs/api.md` is its contract. */
 
+import { bytes } from "./words.js";
+
 export const ROOT = "/api/v1";
 
 /** Sets this page apart from another that is open: the queue takes turns between them. */
@@ -93,9 +95,28 @@ export function send(path, file, told = () => {}) {
   });
 }
 
-/** Upload a file; return its `FileInfo`. */
-export const upload = (file, told) =>
-  send(`/files?name=${encodeURIComponent(file.name || "file")}`, file, told);
+/** Upload a file; return its `FileInfo`. One that is too large is not even sent. */
+export async function upload(file, told) {
+  const { limits } = await about();
+  if (file.size > limits.upload)
+    throw new Problem({
+      detail: `${file.name} has more than ${bytes(limits.upload)}`,
+      hint: "volute on the command line has no such limit.",
+      status: 413,
+    });
+  return send(`/files?name=${encodeURIComponent(file.name || "file")}`, file, told);
+}
+
+let whole = null;
+
+/** What the studio is and can do; asked once. */
+export function about() {
+  whole ??= get("/about").catch((error) => {
+    whole = null;
+    throw error;
+  });
+  return whole;
+}
 
 let models = null;
 

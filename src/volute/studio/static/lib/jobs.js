@@ -86,6 +86,13 @@ class Jobs extends EventTarget {
     });
   }
 
+  /** Take up a job that was asked for before: what it has made so far is told first. */
+  again(id, hears = {}) {
+    const end = this.end(id, hears);
+    this.#catchUp(id).catch(() => {});
+    return end;
+  }
+
   cancel(id) {
     return post(`/jobs/${id}/cancel`);
   }

@@ -4,7 +4,7 @@ import { away, Problem, socket } from "./api.js";
 
 const REMEMBERED = 128;
 
-/** A line to the painter. It hears `frame(blob, about)`, `ready()`, `problem(error)` and `closed()`. */
+/** A line to the painter. It hears `frame(blob, about)`, with the `moment` of the frame, `ready()`, `problem(error)` and `closed()`. */
 export class Live {
   #sent = [];
   #last = -1;
@@ -47,14 +47,19 @@ export class Live {
     if (this.open_) this.line.send(JSON.stringify(start));
   }
 
-  /** Send the pixels of an `ImageData`. */
-  send({ width, height, data }) {
-    if (!this.open_) return;
+  /** Send the pixels of an `ImageData`, as they are. */
+  pixels({ width, height, data }) {
     const message = new Uint8Array(8 + data.length);
     message.set([86, 82, 65, 87, width & 255, width >> 8, height & 255, height >> 8]);
     message.set(data, 8);
-    this.#sent.push(performance.now());
-    this.line.send(message);
+    this.send(message);
+  }
+
+  /** Send a frame: the bytes of a JPEG or WebP, and the moment that it is of. */
+  send(bytes, moment = performance.now()) {
+    if (!this.open_) return;
+    this.#sent.push(moment);
+    this.line.send(bytes);
   }
 
   close() {
@@ -74,7 +79,7 @@ export class Live {
     const length = new DataView(data).getUint32(0, true);
     const about = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
     this.#last = about.index;
-    about.round_ms = performance.now() - (this.#sent[about.index] ?? performance.now());
+    about.moment = this.#sent[about.index] ?? performance.now();
     if (about.index > REMEMBERED) delete this.#sent[about.index - REMEMBERED];
     this.hears.frame(new Blob([new Uint8Array(data, 4 + length)], { type: "image/jpeg" }), about);
   }

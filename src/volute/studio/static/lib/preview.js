@@ -46,7 +46,7 @@ export class Preview {
 
   #connect() {
     const live = new Live({
-      ready: () => live.send(this.#pixels),
+      ready: () => live.pixels(this.#pixels),
       frame: async (blob) => {
         const bitmap = await createImageBitmap(blob);
         if (this.#live !== live) return;

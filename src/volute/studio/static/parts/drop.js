@@ -56,8 +56,13 @@ export class Drop extends HTMLElement {
   }
 
   #give(files) {
-    if (files.length)
+    this.nothing?.remove();
+    if (files.length) {
       this.dispatchEvent(new CustomEvent("files", { detail: files, bubbles: true }));
+      return;
+    }
+    this.nothing = h("small", { role: "alert" }, "There is no file in it.");
+    this.querySelector("label > span").append(this.nothing);
   }
 }
 

@@ -57,7 +57,7 @@ export class Run extends HTMLElement {
     this.#quit();
   }
 
-  /** Show a run; `job` is its training, where it has only begun. */
+  /** Show a run; `job` is its training, where it has only begun: there is nothing to see before its first step. */
   open(id, job = "") {
     this.#quit();
     Object.assign(this, { id, job: "", detail: null });
@@ -67,7 +67,7 @@ export class Run extends HTMLElement {
     this.moments.clear();
     this.side.replaceChildren(h("p.soft", {}, "Getting ready…"), bar(0, "Getting ready"));
     if (job) this.#follow(job);
-    this.refresh();
+    else this.refresh();
   }
 
   #quit() {
@@ -102,7 +102,7 @@ export class Run extends HTMLElement {
           this.progress = null;
           forget();
         }
-        soon();
+        if (this.detail || now.progress) soon();
         this.dispatchEvent(new Event("changed"));
       },
     });
@@ -114,7 +114,7 @@ export class Run extends HTMLElement {
       const detail = await get(`/runs/${encodeURIComponent(id)}`);
       if (id === this.id) this.#show(detail);
     } catch (error) {
-      if (error.status !== 404 || !this.job) tell(this.trouble, error);
+      tell(this.trouble, error);
     }
   }
 

@@ -2,10 +2,10 @@
 
 import "../parts/cells.js";
 import "../parts/drop.js";
-import { get, listModels, picture, post, upload } from "../lib/api.js";
+import { forget, get, listModels, picture, post, upload } from "../lib/api.js";
 import { button, empty, h, hold, holds, icon, say, tell, View } from "../lib/dom.js";
 import { choice, seed, select, slider } from "../lib/fields.js";
-import { jobs } from "../lib/jobs.js";
+import { ended, jobs } from "../lib/jobs.js";
 import { working } from "../lib/tray.js";
 import { plural } from "../lib/words.js";
 
@@ -140,7 +140,13 @@ class Create extends View {
     this.classes.replaceChildren(...[this.label].filter(Boolean));
   }
 
+  /** What was made last: a grid that still fills is taken up again. */
   async earlier() {
+    const [last] = (await get("/jobs?limit=50")).filter(({ kind }) => kind === "sample");
+    if (last && !ended(last) && this.cells.empty) {
+      await this.#filled(last.request, (hears) => jobs.again(last.id, hears), last.id);
+      return;
+    }
     const { results } = await get(`/results?deed=sample&limit=${EARLIER}`);
     if (!this.cells.empty) return;
     if (results.length) this.cells.fill(results);
@@ -154,40 +160,45 @@ class Create extends View {
       );
   }
 
-  async make() {
-    const n = Number(this.count.value);
+  make() {
     const request = {
       model: this.picker.value,
-      n,
+      n: Number(this.count.value),
       seed: this.seed.value,
       truncation: this.truncation.value,
       classes: this.label?.value ? [this.label.value] : [],
     };
+    return this.#filled(request, (hears) => jobs.run("/sample", request, hears));
+  }
+
+  /** Fill the grid by a job, which `begin` starts or takes up. */
+  async #filled({ n }, begin, id = "") {
     this.trouble.replaceChildren();
     this.close();
     this.cells.wait(n);
     hold(this.go, true);
-    let came = 0;
-    let id = "";
+    const came = new Set();
     const told = working(
       this.state,
       "Making pictures",
       () => id && jobs.cancel(id).catch((error) => tell(this.trouble, error)),
     );
     try {
-      await jobs.run("/sample", request, {
+      await begin({
         begun: (job) => {
           id = job.id;
         },
         result: (result) => {
-          came += 1;
+          if (came.has(result.id)) return;
+          came.add(result.id);
           this.cells.put(result);
-          told(came / n, `${came} of ${n}`);
+          told(came.size / n, `${came.size} of ${n}`);
         },
       });
       say(`${plural(n, "picture")} made`);
     } catch (error) {
       tell(this.trouble, error);
+      if (error.status === 404) forget(); // the model is gone
       if (error.name === "AbortError") say("Stopped");
     }
     this.cells.settle();

@@ -2,7 +2,7 @@
 
 import "../parts/dataset.js";
 import "../parts/run.js";
-import { get, post } from "../lib/api.js";
+import { about, get, post } from "../lib/api.js";
 import { h, hold, holds, icon, tell, View } from "../lib/dom.js";
 import { choice, line, select, seed } from "../lib/fields.js";
 import { jobs } from "../lib/jobs.js";
@@ -39,7 +39,7 @@ class Train extends View {
     this.make();
     this.place.append(this.fresh);
     this.list();
-    get("/about").then(
+    about().then(
       ({ can }) => this.able(can.train),
       () => {},
     );

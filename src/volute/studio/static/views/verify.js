@@ -89,8 +89,9 @@ class Verify extends View {
   }
 
   show(file, sent, found, again) {
-    const picture =
-      sent.preview && h("img", { src: `${sent.preview}?side=480`, alt: `What ${file.name} shows` });
+    const picture = sent.preview
+      ? h("img", { src: `${sent.preview}?side=480`, alt: `What ${file.name} shows` })
+      : null;
     picture?.addEventListener("error", () => picture.remove());
     this.place.replaceChildren(
       h(

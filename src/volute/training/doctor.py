@@ -21,7 +21,7 @@ from volute.training.symptoms import Row, judge, unstable
 from volute.training.vitals import Gallery, Weights
 
 FILE = "doctor.jsonl"
-SHARE = 0.025
+SHARE = 0.02
 """Of the time of training, that looking may cost."""
 FIRST_S = 8.0
 """Seconds of training before pictures are looked at."""

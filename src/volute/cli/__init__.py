@@ -9,6 +9,7 @@ import typer
 
 import volute
 from volute.cli import (
+    bench,
     classify,
     data,
     demo,
@@ -51,6 +52,7 @@ for group in (
     write,
     verify,
     evaluate,
+    bench,
     models,
     keys,
     demo,

@@ -112,7 +112,7 @@ def row(name: str, own: list[Result], rival: float) -> str:
         f"{distance / rival:.2f}" if rival and name != "train" else "",
         f"{mean(own, 'fd_trunk'):.1f}",
         *(f"{mean(own, share):.2f}" for share in SHARES),
-        f"{mean(own, 'vendi'):.1f}",
+        f"{mean(own, 'vendi'):.2f}",
         f"{mean(own, 'bits'):.2f}" if own[0].bits is not None else "",
         f"{mean(own, 'shown') / seconds:.0f}" if seconds else "",
     ]

@@ -6,8 +6,9 @@
 `land`: UC Merced at 64 px in tiles, with its 21 classes, nothing set by hand. One picture in ten of
 each class is held out; as many samples as these give tiles are measured against them on features of
 eye, and so are tiles that were learned from, which is what a perfect generator would get. A seed
-has failed when its training ends without a model, when the Vendi score of its samples is under half
-of the held-out tiles', or when its coverage is under 0.1. `--keep` measures runs that are there.
+has failed when its training ends without a model, when the Vendi score of its samples exceeds 1 (of
+equal pictures) by less than half of what that of the held-out tiles does, or when its coverage is
+under 0.1. `--keep` measures runs that are there.
 """
 
 from __future__ import annotations
@@ -51,8 +52,9 @@ class Measured:
 
     def failed(self, held: float) -> str:
         """Return why these do not stand for tiles whose Vendi score is `held`, or nothing."""
-        if self.vendi < LEAST_DIVERSITY * held:
-            return f"Vendi score under {LEAST_DIVERSITY * held:.1f}"
+        least = 1 + LEAST_DIVERSITY * (held - 1)
+        if self.vendi < least:
+            return f"Vendi score under {least:.2f}"
         return f"coverage under {LEAST_COVERAGE}" if self.coverage < LEAST_COVERAGE else ""
 
 
@@ -100,7 +102,7 @@ def land(arguments: argparse.Namespace) -> Iterator[str]:
     tiles = open_source(learned, SIDE, TILES, silent).pictures
     chosen = np.random.default_rng(0).permutation(len(tiles))[: len(real)]
     yield row("tiles learned from", measured(np.asarray(tiles[np.sort(chosen)])), "", "")
-    yield f"\nfailed: {failures} of {len(arguments.seeds)} seeds; held-out Vendi score {own:.1f}"
+    yield f"\nfailed: {failures} of {len(arguments.seeds)} seeds; held-out Vendi score {own:.2f}"
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], Iterator[str]]] = {"land": land}
@@ -136,7 +138,7 @@ def shown(run: Path) -> str:
 
 
 def row(name: str, found: Measured, images: str, failed: str) -> str:
-    numbers = f"{found.distance:.3f} | {found.coverage:.2f} | {found.vendi:.1f}"
+    numbers = f"{found.distance:.3f} | {found.coverage:.2f} | {found.vendi:.2f}"
     return f"| {name} | {numbers} | {images} | {failed} |"
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from volute.cli import stacked_mnist
 from volute.cli.engines import EngineOption
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ bench = typer.Typer(rich_markup_mode=None, no_args_is_help=False)
 
 def register(app: typer.Typer) -> None:
     """Add the group."""
+    stacked_mnist.register(bench)
     app.add_typer(bench, name="bench", invoke_without_command=True)
 
 

@@ -27,6 +27,8 @@ HAD = 0.3
 """Variety that once was there before it was lost."""
 START = 20_000
 """Images shown before which little variety means that it has only begun (64 px: 0.02 to 0.15)."""
+FEW = 0.3
+"""Share of the data's groups under which much of the data is never made."""
 BLANK = 0.02
 """Variance of made pixels, over that of real ones, of pictures that are one and the same."""
 WON, LEAD = 0.995, 8.0
@@ -129,17 +131,17 @@ def _collapsed(rows: Sequence[Row]) -> Verdict | None:
 
 
 def _poor(rows: Sequence[Row]) -> Verdict | None:
-    variety = _last(rows, "variety", 3)
+    variety, groups = _last(rows, "variety", 3), _last(rows, "groups", 3)
     if len(variety) < 3 or not _begun(rows):
         return None
     if max(variety) < POOR and variety[-1] <= variety[0]:
-        return Verdict(
-            "WATCH",
-            f"What is made has {variety[-1]:.0%} of the data's variety, and it does not grow.",
-            "A larger gamma (-s gamma=...), or more pictures.",
-            "collapse",
-        )
-    return None
+        what = f"what is made has {variety[-1]:.0%} of the data's variety"
+    elif max(groups) < FEW and groups[-1] <= groups[0]:
+        what = f"what is made reaches {groups[-1]:.0%} of the data's groups"
+    else:
+        return None
+    advice = "A larger gamma (-s gamma=...), the default preset, or more pictures."
+    return Verdict("WATCH", f"Mode collapse is near: {what}, and no more.", advice, "collapse")
 
 
 def _begun(rows: Sequence[Row]) -> bool:

@@ -96,16 +96,17 @@ class Gallery:
         self._marks = self._features(self._feed.draw(LOOK, 0)[0])
         others = self._features(self._feed.draw(LOOK, LOOK)[0])
         self._known = np.concatenate([self._marks, others])
-        self._unseen = self._features(self._feed.unseen(LOOK, 0)[0])
+        few = self._feed.learned <= MOST_KNOWN
+        self._unseen = self._features(self._feed.unseen(LOOK if few else 0, 0)[0])
         self._variance, self._reached = _variance(others), _reached(others, self._marks)
 
     def _copies(self, features: np.ndarray) -> dict[str, float]:
         """Compare with all that is learned from, once all of it is known."""
-        whole = min(self._feed.learned, MOST_KNOWN)
-        if len(self._known) < whole:
+        if not len(self._unseen):
+            return {}
+        if len(self._known) < self._feed.learned:
             more = self._features(self._feed.draw(LOOK, len(self._known))[0])
             self._known = np.concatenate([self._known, more])
-        if len(self._known) < self._feed.learned or not len(self._unseen):
             return {}
         usual = np.median(_nearest(self._unseen, self._known))
         return {"copies": 1 - float(np.median(_nearest(features, self._known)) / usual)}

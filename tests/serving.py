@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import uvicorn
@@ -19,6 +21,7 @@ from volute.studio.app import create
 from volute.studio.context import Studio
 from volute.studio.settings import Settings
 
+Result = TypeVar("Result")
 ENDED = ("done", "failed", "cancelled", "interrupted")
 
 
@@ -83,3 +86,9 @@ def serving(folder: Path, **changes: Any) -> Iterator[Client]:
         server.should_exit = True
         thread.join(30)
         listener.close()
+
+
+def apart(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+    """Run in a thread of its own: a browser that is open elsewhere leaves a loop in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(work())).result()

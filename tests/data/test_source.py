@@ -268,7 +268,7 @@ def test_npz_labels(tmp_path):
     ("arrays", "reason"),
     [
         ({"x": np.array([[[-1.0, 1.0]]])}, "holds numbers from -1 to 1"),
-        ({"x": np.array([[[0.0, np.nan]]])}, "holds numbers from nan"),
+        ({"x": np.array([[[0.0, np.nan]]])}, "holds NaN"),
         ({"x": np.array([[[0, 256]]])}, "from 0 to 256"),
         ({"x": np.zeros((3, 4), np.uint8)}, "not pictures"),
         ({"x": np.zeros((2, 5, 6, 7), np.uint8)}, "not pictures"),

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import volute
+from serving import apart
 from volute.errors import UsageError
 from volute.studio.batcher import Batcher
 
@@ -39,7 +40,7 @@ def all_at_once(gan, finish) -> list[bytes | BaseException]:
         finally:
             batcher.close()
 
-    return asyncio.run(ask())
+    return apart(ask)
 
 
 def test_each_gets_its_own(gan) -> None:
@@ -86,5 +87,5 @@ def test_who_has_gone_is_not_worked_for(gan) -> None:
         await asyncio.gather(*asked, return_exceptions=True)
         batcher.close()
 
-    asyncio.run(ask())
+    apart(ask)
     assert finished == [0, 1, 3]

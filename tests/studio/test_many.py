@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from PIL import Image
 
 import volute
-from serving import Client
+from serving import Client, apart
 
 CLIENTS = 64
 
@@ -32,7 +32,7 @@ def test_64_clients_sample_at_once_and_each_gets_its_own(client: Client) -> None
             ]
             return await asyncio.gather(*asked)
 
-    answers = asyncio.run(all_at_once())
+    answers = apart(all_at_once)
     assert Counter(one.status_code for one in answers) == {200: CLIENTS}
     for seed, answer in enumerate(answers):
         made = np.asarray(Image.open(io.BytesIO(answer.content)), int)
@@ -53,7 +53,7 @@ def test_64_clients_queue_at_once_and_none_is_lost(client: Client) -> None:
             ]
             return [one.json()["id"] for one in await asyncio.gather(*asked)]
 
-    jobs = [client.ended(name) for name in asyncio.run(all_at_once())]
+    jobs = [client.ended(name) for name in apart(all_at_once)]
     assert Counter(job["state"] for job in jobs) == {"done": CLIENTS}
     assert len({job["results"][0] for job in jobs}) == CLIENTS
 

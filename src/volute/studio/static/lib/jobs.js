@@ -127,10 +127,13 @@ class Jobs extends EventTarget {
     this.#past.get(job).push({ type, data });
   }
 
+  /** The job is asked for before its results: one that has ended then makes no more of them. */
   async #catchUp(id) {
+    const job = await get(`/jobs/${id}`);
     const { results } = await get(`/results?job=${id}&limit=500`);
     for (const one of results.reverse()) this.#take({ type: "result", job: id, data: one });
-    this.#take({ type: "job", job: id, data: await get(`/jobs/${id}`) });
+    const known = this.known.get(id);
+    if (ended(job) || !known || !ended(known)) this.#take({ type: "job", job: id, data: job });
   }
 
   #changed() {

@@ -17,8 +17,8 @@ from volute.data.twins import twins
 from volute.events import Event, Note, Verdict
 from volute.jobs import resume, train
 from volute.recipes.gan import GanRecipe
+from volute.training import checkpoint, loop
 from volute.training import doctor as doctors
-from volute.training import loop
 from volute.training.augment import Adaptive
 from volute.training.device import choose
 from volute.training.doctor import Doctor
@@ -127,6 +127,10 @@ def ill(folder: Path, source: Path, **more: Any) -> tuple[Any, list[Event]]:
     return run, events
 
 
+def _refused(*_: Path) -> None:
+    raise OSError(95, "Operation not supported")
+
+
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the doctor look after every step."""
@@ -163,10 +167,13 @@ def test_without_healing_it_stops_and_a_second_time_too(
         resume(tmp_path / "run", kimg=1.28, settings={"lr": 3.0})
 
 
+@pytest.mark.parametrize("links", [True, False])
 def test_it_goes_back_to_a_state_that_was_sound(
-    often: None, shapes_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    links: bool, often: None, shapes_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "SAVE_S", 0.0)
+    if not links:
+        monkeypatch.setattr(checkpoint.os, "link", _refused)
     whole = GanRecipe.step
     wild: list[int] = []
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def keep(folder: Path) -> None:
     if previous.exists():
         with explained(sound):
             sound.unlink(missing_ok=True)
-            os.link(previous, sound)
+            _linked(previous, sound)
 
 
 def go_back(folder: Path) -> None:
@@ -64,7 +65,15 @@ def go_back(folder: Path) -> None:
         for path in (newest, folder / PREVIOUS):
             path.unlink(missing_ok=True)
         if (folder / SOUND).exists():
-            os.link(folder / SOUND, newest)
+            _linked(folder / SOUND, newest)
+
+
+def _linked(source: Path, target: Path) -> None:
+    """Make `target` the same file, or a copy where the disk has no links, as a memory stick."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def load(folder: Path, recipe: Recipe) -> Counters:

@@ -28,6 +28,7 @@ Result = TypeVar("Result")
 
 PATIENCE = timedelta(hours=6)
 """How long a process waits for the others: the first one measures and saves meanwhile."""
+LAST_S = 0.2
 FAILED, HEARD_S = "volute/failed", 1.5
 """Who tells of the end; and how long who does not stays, since all are ended with the first."""
 
@@ -213,7 +214,7 @@ def join() -> Group:
     backend = "cpu:gloo,cuda:nccl" if cards >= machine[1] else "gloo"
     store, rank, size = next(dist.rendezvous("env://"))
     dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
-    atexit.register(dist.destroy_process_group)
+    atexit.register(_leave)
     return Group(rank, size, machine, store)
 
 
@@ -227,6 +228,16 @@ def heard_once(work: Callable[Given, Result]) -> Callable[Given, Result]:
             return work(*values, **named)
 
     return watched
+
+
+def _leave() -> None:
+    """Let go of the others.
+
+    A thread of gloo frees the tensor of the last sum some time after that has been returned, with
+    the lock of Python; if there is no Python any more, it ends the process with an abort.
+    """
+    time.sleep(LAST_S)
+    dist.destroy_process_group()
 
 
 class _Mean(torch.autograd.Function):

@@ -16,6 +16,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.numpy import load_file
+from torch import nn
 
 from make_language import TEXT
 from shapes import TINY
@@ -23,6 +24,7 @@ from teachers import coloured, teachers
 from volute.errors import UsageError
 from volute.training.distributed import ALONE, Group
 from volute.training.draws import Stream, normal, some, uniform
+from volute.training.joint import JointBatchNorm
 from volute.training.run import Run, read_log
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -253,3 +255,26 @@ def test_an_error_of_all_is_told_once(tmp_path: Path) -> None:
     said = child.communicate(timeout=120)[1]
     assert child.returncode
     assert said.count("error: ") == 1, said
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_joint_batch_norm_is_batch_norm(kind: torch.dtype) -> None:
+    group = Group()
+    group.joined = True
+    draw = torch.Generator().manual_seed(0)
+    plain, shared = nn.BatchNorm2d(5), nn.BatchNorm2d(5)
+    shared.__class__, shared.group = JointBatchNorm, group  # type: ignore[assignment]
+    start = (3 + 2 * torch.randn(6, 5, 4, 4, generator=draw)).to(kind)
+    goal = torch.randn(6, 5, 4, 4, generator=draw)
+    found = []
+    for layer in (plain, shared):
+        with torch.no_grad():
+            layer.weight.copy_(torch.linspace(0.5, 2, 5))
+        x = start.clone().requires_grad_(True)
+        made = layer(x)
+        (made.float() * goal).sum().backward()
+        assert made.dtype == kind
+        found.append([made, x.grad, layer.weight.grad, *layer.buffers()])
+    for one, two in zip(*found, strict=True):
+        near = 2e-5 if kind == torch.float32 else 3e-2
+        torch.testing.assert_close(two.float(), one.float(), rtol=near, atol=near)

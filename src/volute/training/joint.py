@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -24,17 +26,11 @@ class JointBatchNorm(nn.modules.batchnorm._BatchNorm):
         """Normalise [B, C, ...]."""
         if not (self.training and self.group.joined):
             return super().forward(input)
-        axes = [0, *range(2, input.ndim)]
-        x = input.float()
-        own_variance, own_mean = torch.var_mean(x, axes, correction=0)
-        means, variances = self.group.gather(torch.stack([own_mean, own_variance])).unbind(1)
-        mean = means.mean(0)
-        variance = variances.mean(0) + (means - mean).square().mean(0)  # E x^2 - (E x)^2 cancels
-        self._follow(mean, variance, x.numel() // x.shape[1] * self.group.size)
-        scale = self.weight * (variance + self.eps).rsqrt()
-        shape = [1, -1] + [1] * (x.ndim - 2)
-        made = torch.addcmul((self.bias - mean * scale).view(shape), x, scale.view(shape))
-        return made.to(input.dtype)
+        with torch.no_grad():
+            own = torch.batch_norm_update_stats(input.float(), None, None, 0.0)
+            mean, variance = _together(torch.stack(own), self.group)
+            self._follow(mean, variance, input.numel() // input.shape[1] * self.group.size)
+        return _Normed.apply(input, self.weight, self.bias, mean, variance, self)
 
     @torch.no_grad()
     def _follow(self, mean: torch.Tensor, variance: torch.Tensor, count: int) -> None:
@@ -45,6 +41,64 @@ class JointBatchNorm(nn.modules.batchnorm._BatchNorm):
         share = self.momentum or 0.0
         self.running_mean.lerp_(mean, share)
         self.running_var.lerp_(variance * count / (count - 1), share)
+
+
+class _Normed(torch.autograd.Function):
+    """Batch norm with given statistics, whose gradient knows where they come from."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor,
+        mean: torch.Tensor,
+        variance: torch.Tensor,
+        layer: JointBatchNorm,
+    ) -> torch.Tensor:
+        ctx.save_for_backward(x, weight, bias, mean, variance)
+        ctx.layer = layer
+        return F.batch_norm(x, mean, variance, weight, bias, False, 0.0, layer.eps)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        (gradient,), layer = grad_outputs, ctx.layer
+        x, weight, bias, mean, variance = ctx.saved_tensors
+        if torch.is_grad_enabled():  # to be differentiated again
+            made = _by_hand(x, weight, bias, layer)
+            return *torch.autograd.grad(made, (x, weight, bias), gradient, True, True), *[None] * 3
+        on_x, on_weight, on_bias = torch.ops.aten.native_batch_norm_backward(
+            gradient, x, weight, mean, variance, None, None, False, layer.eps, [True] * 3
+        )
+        count = x.numel() // x.shape[1] * layer.group.size
+        slope, shift = layer.group.sum(torch.stack([on_weight, on_bias])) / count
+        inverse = (variance + layer.eps).rsqrt()
+        shape = [1, -1] + [1] * (x.ndim - 2)
+        steep = weight * inverse.square() * slope
+        level = steep * mean - weight * inverse * shift
+        on_x += level.view(shape)
+        on_x.addcmul_(x, steep.view(shape), value=-1)
+        return on_x, on_weight, on_bias, None, None, None
+
+
+def _by_hand(
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, layer: JointBatchNorm
+) -> torch.Tensor:
+    """Normalise by what can be differentiated as often as one likes."""
+    axes = [0, *range(2, x.ndim)]
+    own_variance, own_mean = torch.var_mean(x.float(), axes, correction=0)
+    mean, variance = _together(torch.stack([own_mean, own_variance]), layer.group)
+    scale = weight * (variance + layer.eps).rsqrt()
+    shape = [1, -1] + [1] * (x.ndim - 2)
+    made = torch.addcmul((bias - mean * scale).view(shape), x.float(), scale.view(shape))
+    return made.to(x.dtype)
+
+
+def _together(own_2C: torch.Tensor, group: Group) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return mean and variance of all from those of each."""
+    means, variances = group.gather(own_2C).unbind(1)
+    mean = means.mean(0)
+    return mean, variances.mean(0) + (means - mean).square().mean(0)  # E x^2 - (E x)^2 cancels
 
 
 class JointDropout(nn.Dropout):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from volute.events import Emit, Note, Verdict, silent
 from volute.paths import new_run, run_name
 from volute.training import checkpoint
 from volute.training.device import Device, choose
+from volute.training.distributed import ALONE, Group, heard_once, join
 from volute.training.feed import Feed
+from volute.training.joint import joint
 from volute.training.loop import DivergedError, Loop
 from volute.training.package import package
 from volute.training.recipe import Recipe
@@ -27,6 +30,7 @@ def never() -> bool:
     return False
 
 
+@heard_once
 def train(
     kind: str,
     source: str | Path | Sequence[str | Path],
@@ -72,6 +76,8 @@ def train(
         DivergedError: if the doctor says STOP and there is nothing to change, or it was of no help;
             the last sound state is kept.
     """
+    group = join()
+    emit = emit if group.first else silent
     values = dict(settings or {})
     inputs = [source] if isinstance(source, str | Path) else source
     pictures = recipes.given(kind, [Path(path) for path in inputs], values)
@@ -96,9 +102,10 @@ def train(
             "settings": values,
         }
     )
-    _check_free(out)
-    chosen = choose(device, asked.precision, asked.threads)
-    feed = learned.opened(asked, emit)
+    if group.first:
+        _check_free(out)
+    chosen = _chosen(asked, group)
+    feed = group.in_turn(lambda: learned.opened(asked, emit))
     for line in feed.lines:
         emit(Note("data", line))
     config = asked.model_copy(
@@ -109,19 +116,21 @@ def train(
             "size": feed.facts.size,
             "device": str(chosen.torch),
             "precision": chosen.precision,
-            "threads": chosen.threads,
-            "hardware": chosen.say(),
+            "threads": chosen.threads if group.size == 1 else asked.threads,
+            "hardware": group.say(chosen.say()),
             "data_key": feed.key + recipes.examples_key(kind, values),
         }
     )
-    recipe = _recipe(config, feed, chosen)
+    recipe = _recipe(config, feed, chosen, group)
     recipe.prepare()
-    run = Run(new_run(Path("runs"), run_name(Path(inputs[0]))) if out is None else Path(out))
-    config.write(run.path / "config.toml")
-    learned.note(run, config, feed)
+    run = Run(_folder(Path(inputs[0]), group) if out is None else Path(out))
+    if group.first:
+        config.write(run.path / "config.toml")
+        learned.note(run, config, feed)
     return _go(Loop(run, config, recipe, feed, emit, stop), heal)
 
 
+@heard_once
 def resume(
     path: str | Path,
     *,
@@ -145,8 +154,10 @@ def resume(
         UsageError: if there is no run at `path`, or its state does not fit the new settings.
         DataError: if its data are gone or have changed.
     """
-    run = Run.open(Path(path))
-    config = run.config
+    group = join()
+    emit = emit if group.first else silent
+    run = Run.open(Path(path)) if group.first else Run(Path(path))
+    begun = config = _told(run, group)
     if time is not None or kimg is not None:
         config = config.model_copy(update=budget(time, kimg))
     if device is not None:
@@ -154,25 +165,27 @@ def resume(
     if settings:
         config = config.model_copy(update={"settings": config.settings | settings})
         before, after = (
-            recipes.resolve_settings(c.kind, c.preset, c.settings) for c in (run.config, config)
+            recipes.resolve_settings(c.kind, c.preset, c.settings) for c in (begun, config)
         )
         if getattr(before, "held_out", None) != getattr(after, "held_out", None):
             raise UsageError(
                 "held_out cannot change: pictures that were learned from would be measured on",
                 "Start a new run with it: volute train ...",
             )
-    chosen = choose(config.device, config.precision, config.threads)
-    config = config.model_copy(update={"hardware": chosen.say()})
-    feed = learned.opened(config, emit)
-    if changed := learned.changed(run, config, feed):
+    chosen = _chosen(config, group)
+    config = config.model_copy(update={"hardware": group.say(chosen.say())})
+    feed = group.in_turn(lambda: learned.opened(config, emit))
+    changed = learned.changed(run, config, feed) if group.first else None
+    if changed:
         if not accept_data:
             raise changed
         emit(Note("data", changed.what))
         config = config.model_copy(update={"data_key": learned.data_key(config, feed)})
-    recipe = _recipe(config, feed, chosen)
+    recipe = _recipe(config, feed, chosen, group)
     recipe.prepare()
     loop = Loop(run, config, recipe, feed, emit, stop)
-    config.write(run.path / "config.toml")
+    if group.first:
+        config.write(run.path / "config.toml")
     if changed:
         learned.note(run, config, feed)
     return _go(loop, heal)
@@ -215,11 +228,12 @@ def export_run(
 def _go(loop: Loop, heal: bool) -> Run:
     recipe, config = loop.recipe, loop.config
     parameters = sum(p.numel() for m in recipe.modules.values() for p in m.parameters())
-    about = f"{recipe.device.say()} · preset {config.preset} · {parameters:,} parameters"
+    where = loop.group.say(recipe.device.say())
+    about = f"{where} · preset {config.preset} · {parameters:,} parameters"
     loop.emit(Note("device", about))
     loop.emit(Note("budget", _budget(config, loop.counters, loop.feed.unit)))
     finished, loop = _fitted(loop, heal)
-    if finished:
+    if finished and loop.group.first:
         package(loop, loop.run.model)
     return loop.run
 
@@ -229,7 +243,8 @@ def _fitted(loop: Loop, heal: bool) -> tuple[bool, Loop]:
     try:
         return loop.fit(), loop
     except DivergedError as error:
-        checkpoint.go_back(loop.run.state)
+        if loop.group.first:
+            checkpoint.go_back(loop.run.state)
         change = {} if loop.config.healed or not heal else _treatment(loop, error.verdict)
         if not change:
             raise
@@ -248,8 +263,9 @@ def _healed(loop: Loop, error: DivergedError, change: dict[str, float | str]) ->
     before = getattr(loop.recipe.settings, name)
     words = f"{name} {before} -> {value} at {error.counters.shown:,}: {error.verdict.reason}"
     config = config.model_copy(update={"settings": config.settings | change, "healed": words})
-    config.write(run.path / "config.toml")
-    recipe = _recipe(config, loop.feed, loop.recipe.device)
+    if loop.group.first:
+        config.write(run.path / "config.toml")
+    recipe = _recipe(config, loop.feed, loop.recipe.device, loop.group)
     recipe.prepare()
     seconds = error.counters.seconds
     again = Loop(run, config, recipe, loop.feed, loop.emit, loop.stop, seconds)
@@ -258,9 +274,31 @@ def _healed(loop: Loop, error: DivergedError, change: dict[str, float | str]) ->
     return again
 
 
-def _recipe(config: RunConfig, feed: Feed, device: Device) -> Recipe:
+def _recipe(config: RunConfig, feed: Feed, device: Device, group: Group = ALONE) -> Recipe:
     settings = recipes.resolve_settings(config.kind, config.preset, config.settings)
-    return recipes.create(config.kind, settings, feed.facts, device, config.seed)
+    recipe = recipes.create(config.kind, settings, feed.facts, device, config.seed)
+    recipe.group = group
+    for network in recipe.modules.values():
+        joint(network, group)
+    return recipe
+
+
+def _chosen(config: RunConfig, group: Group) -> Device:
+    """Return where this process works, in the precision of the first."""
+    chosen = choose(config.device, config.precision, config.threads, group.machine[1])
+    return replace(chosen, precision=group.tell(chosen.precision.encode()).decode())
+
+
+def _folder(source: Path, group: Group) -> Path:
+    """Return the next free folder for a run, the same in all processes."""
+    path = str(new_run(Path("runs"), run_name(source))) if group.first else ""
+    return Path(group.tell(path.encode()).decode())
+
+
+def _told(run: Run, group: Group) -> RunConfig:
+    """Return the settings of a run that perhaps only the first process can read."""
+    text = run.config.model_dump_json() if group.first else ""
+    return RunConfig.model_validate_json(group.tell(text.encode()))
 
 
 def _budget(config: RunConfig, counters: checkpoint.Counters, unit: str) -> str:

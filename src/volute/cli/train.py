@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -191,6 +192,8 @@ def _work(call: Callable[[dict[str, Any]], Run]) -> None:
         watch = _FirstInterrupt(emit)
         with watch:
             run = call({"emit": watch.emit, "stop": watch.stopped})
+    if not _tells():
+        return
     where = shown_path(run.path)
     if watch.finished:
         typer.echo(f"done     volute {NEXT[run.config.kind].format(where)}", err=True)
@@ -201,10 +204,16 @@ def _work(call: Callable[[dict[str, Any]], Run]) -> None:
     raise typer.Exit(130)
 
 
+def _tells() -> bool:
+    """Tell whether this is the one process, of those that train together, that talks."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 class _FirstInterrupt:
     """While a training runs, the first Ctrl-C asks it to stop and save; the second is abrupt.
 
     Before the training has begun, there is nothing to save, and the first one is abrupt too.
+    `torchrun` sends on what the terminal has sent already: there the second one means nothing.
     """
 
     def __init__(self, emit: Emit) -> None:
@@ -223,6 +232,7 @@ class _FirstInterrupt:
         self._emit(event)
 
     def stopped(self) -> bool:
+        self._training = True
         return self._pressed
 
     def __enter__(self) -> None:
@@ -232,6 +242,7 @@ class _FirstInterrupt:
         signal.signal(signal.SIGINT, self._before)
 
     def _press(self, number: int, frame: FrameType | None) -> None:
-        if self._pressed or not self._training:
+        again = self._pressed and "TORCHELASTIC_RUN_ID" not in os.environ
+        if again or not self._training:
             signal.default_int_handler(number, frame)
         self._pressed = True

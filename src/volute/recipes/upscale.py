@@ -156,7 +156,7 @@ class UpscaleRecipe(PictureRecipe):
         self, pictures: torch.Tensor, labels: torch.Tensor, progress: float, shown: int
     ) -> dict[str, float]:
         """Take one step on the difference of pixels and of spectra, and on what else has weight."""
-        settings, rng = self.settings, seeded(self.device.torch, self.seed, shown)
+        settings, rng = self.settings, seeded(self.device.torch, self.seed, shown, *self.group.mark)
         for optimiser in self.optimisers.values():
             set_rate(optimiser, settings.lr, progress, settings.lr_end, settings.warmup)
         small, large, strength = self._patches(turn(flip(pictures, rng), rng), rng)
@@ -170,13 +170,15 @@ class UpscaleRecipe(PictureRecipe):
             loss = loss + settings.perceptual * distance
             metrics["perceptual"] = distance.item()
         if self.judge is not None:
+            self.judge.group = self.group
             metrics["d_loss"] = self.judge.learn(large, made.detach())
             loss = loss + settings.adversarial * self.judge.verdict(large, made)
         self.optimisers["upscaler"].zero_grad(set_to_none=True)
-        loss.backward()
+        self.group.backward(loss, self.network.parameters())
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
         self.optimisers["upscaler"].step()
-        self.averages["upscaler"].update(self.network, len(pictures), shown + len(pictures))
+        count = len(pictures) * self.group.size
+        self.averages["upscaler"].update(self.network, count, shown + count)
         return metrics
 
     def preview(self, pictures: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

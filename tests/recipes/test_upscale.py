@@ -143,7 +143,7 @@ def test_perceptual_and_adversarial_learning_resume_to_the_byte(discs: Path) -> 
 
 
 def test_integers_lose_little_and_are_as_exact_by_tiles(run: Run, tmp_path: Path) -> None:
-    export_run(run.path, tmp_path / "model", int8=True)
+    export_run(run.path, tmp_path / "model", forms=["int8"])
     model = volute.load(tmp_path / "model")
     assert isinstance(model, volute.handles.Upscaler)
     assert abs(open_artefact(tmp_path / "model").metrics()["int8_loss_db"]) < 0.1

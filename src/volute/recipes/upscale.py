@@ -43,7 +43,6 @@ from volute.training.recipe import (
     Graph,
     Held,
     PictureRecipe,
-    Runner,
     portable,
     seeded,
 )
@@ -57,8 +56,6 @@ CLIP = 0.3
 killed a network at the rate of 3e-3."""
 SHOWN = 112
 """Side of the pictures on the card."""
-FEEDS = 32
-"""Tiles from which the scales of 8-bit integers are taken."""
 MEASURED = 64
 """Held-out tiles that are measured while learning."""
 
@@ -213,23 +210,7 @@ class UpscaleRecipe(PictureRecipe):
             scale=self.settings.scale,
             exact=True,
             metrics=self.evaluate(held),
-            feeds=lambda: [self._feed(draw(1)[0], index / FEEDS) for index in range(FEEDS)],
-            score=lambda run: self._score_of(run, held),
         )
-
-    def _feed(self, pictures: torch.Tensor, strength: float) -> dict[str, np.ndarray]:
-        """Return what the exported graph takes for pictures made small."""
-        several = torch.full((len(pictures),), strength, device=pictures.device)
-        rng = seeded(self.device.torch, self.seed, 0xFEED)
-        small = self._made_small(pictures, [several] if self.settings.robust else [], rng)
-        feed = {"picture": small.cpu().numpy()}
-        return feed | ({"strength": several.cpu().numpy()} if self.settings.robust else {})
-
-    def _score_of(self, run: Runner, held: Held) -> float:
-        """Return the PSNR in dB over held-out tiles, all pixels together."""
-        pictures, _ = next(iter(held()))
-        made = torch.from_numpy(run(self._feed(pictures[:MEASURED], 0.0))).clamp(-1, 1)
-        return -10 * math.log10(float((made - pictures[:MEASURED]).square().mean()) / 4)
 
     def _small_side(self) -> int:
         return self.facts.size // self.settings.scale

@@ -22,6 +22,7 @@ from volute.training.run import Run, RunConfig, budget
 from volute.training.smaller import Form, smaller
 from volute.training.treatment import treatment
 from volute.training.trials import of_feed, of_source, pictured
+from volute.web.folder import write_page
 from volute.zoo import resolve
 
 COMMON = ("name", "licence", "precision", "threads", "data")
@@ -255,6 +256,41 @@ def export_model(
     examples = of_source(artefact, data, emit) if pictured(artefact) else None
     smaller(artefact, Path(out), forms, examples, emit)
     emit(Saved(Path(out), "model"))
+
+
+def export_page(
+    ref: str | Path,
+    out: str | Path | None,
+    *,
+    forms: Sequence[Form] = (),
+    data: str | Path | None = None,
+    emit: Emit = silent,
+) -> None:
+    """Make a page that runs an upscaler or a stylizer in a browser, in `out`, a new folder.
+
+    Args:
+        ref: a shipped name, a run that has a model, or a model's folder.
+        out: the folder to make.
+        forms: made of it first, where it has none yet; with `int8` the page runs that. See
+            `export_model`.
+        data: as for `export_model`.
+        emit: is told what was saved.
+
+    Raises:
+        UsageError: without `out`, or if the model has no page.
+    """
+    artefact = open_artefact(resolve(ref))
+    if out is None:
+        raise UsageError("a page needs a folder of its own", "Say where to: -o FOLDER")
+    _check_free(out)
+    made = [form for form in forms if form not in artefact.config.graphs]
+    with tempfile.TemporaryDirectory() as name:
+        if made:
+            export_model(ref, Path(name) / "model", forms=made, data=data, emit=emit)
+            artefact = open_artefact(Path(name) / "model")
+        write_page(artefact, Path(out), "int8" in forms)
+    emit(Saved(Path(out), "page"))
+    emit(Note("next", f"cd {out} && npm install && python3 -m http.server 8000"))
 
 
 def _go(loop: Loop, heal: bool) -> Run:

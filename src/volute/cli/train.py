@@ -140,6 +140,9 @@ def export(
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Of a run: RUN/model.")] = None,
     int8: Annotated[bool, typer.Option("--int8", help="8-bit integers.")] = False,
     fp16: Annotated[bool, typer.Option("--fp16", help="Weights in half precision.")] = False,
+    web: Annotated[
+        bool, typer.Option("--web", help="A page for browsers; upscalers, stylizers.")
+    ] = False,
     data: Annotated[
         Path | None, typer.Option("--data", help="Pictures to calibrate with and measure on.")
     ] = None,
@@ -149,12 +152,14 @@ def export(
     With --int8 a model is about a quarter as large and often twice as fast, with --fp16 half as
     large; it then runs so, with nothing to choose. Upscalers keep both graphs, and upscale --int8
     takes that in integers. What is lost is measured and stands in the card; too much is refused.
+    With --web the folder is a page that runs in a browser, with onnxruntime-web of your own.
 
     \b
     Examples:
       volute export runs/photos-1
       volute export runs/holidays-1 -o holidays-x2 --int8
       volute export garments-gan --int8 -o small-gan
+      volute export painter --web -o page
       volute export garments-classify --fp16 --data fashion_mnist.npz -o half
     """
     from volute import jobs
@@ -165,7 +170,9 @@ def export(
     forms = [form for form, wanted in asked if wanted]
     a_run = model not in shipped() and (Path(model) / "config.toml").is_file()
     with live() as emit:
-        if a_run or not forms:
+        if web:
+            jobs.export_page(model, out, forms=forms, data=data, emit=emit)
+        elif a_run or not forms:
             jobs.export_run(model, out, forms=forms, emit=emit)
         else:
             jobs.export_model(model, out, forms=forms, data=data, emit=emit)

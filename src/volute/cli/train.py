@@ -178,11 +178,44 @@ def export(
             jobs.export_model(model, out, forms=forms, data=data, emit=emit)
 
 
+def shrink(
+    model: Annotated[str, typer.Argument(help="A run, a model's folder or a shipped name.")],
+    source: Annotated[
+        Path | None, typer.Argument(help="Pictures; by default those of the run.")
+    ] = None,
+    to: Annotated[str, typer.Option("--to", help="Share of the multiply-adds.")] = "0.5x",
+    time: Time = None,
+    kimg: Kimg = None,
+    out: Out = None,
+    set_: Settings = None,
+) -> None:
+    """Make an upscaler with fewer multiply-adds.
+
+    A new run, whose network begins with the most important channels of the large one, and learns
+    from pictures and from what that makes of them. Its card says what was lost.
+
+    \b
+    Examples:
+      volute shrink runs/holidays-1 --to 0.5x --time 20m
+      volute shrink photo-x2 photos/ --to 0.3x --time 1h -o runs/small
+    """
+    from volute.config import parse_settings
+    from volute.shrinking import shrink
+
+    try:
+        share = float(to.removesuffix("x"))
+    except ValueError:
+        raise typer.BadParameter(f"--to {to}: write it as in 0.5x") from None
+    how = {"to": share, "time": time, "kimg": kimg, "settings": parse_settings(set_ or [])}
+    _work(lambda extra: shrink(model, source, out=out, **how, **extra))
+
+
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
     app.command()(train)
     app.command()(resume)
     app.command()(export)
+    app.command()(shrink)
 
 
 def _from_config(path: Path, kind: str) -> dict[str, Any]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from volute import learned, recipes
+from volute.engine.artefact import open_artefact
 from volute.errors import UsageError
-from volute.events import Emit, Note, Verdict, silent
+from volute.events import Emit, Note, Saved, Verdict, silent
 from volute.paths import new_run, run_name
 from volute.training import checkpoint
 from volute.training.device import Device, choose
@@ -20,7 +22,11 @@ from volute.training.loop import DivergedError, Loop
 from volute.training.package import package
 from volute.training.recipe import Recipe
 from volute.training.run import Run, RunConfig, budget
+from volute.training.smaller import Form, smaller
 from volute.training.treatment import treatment
+from volute.training.trials import of_feed, of_source, pictured
+from volute.web.folder import write_page
+from volute.zoo import resolve
 
 COMMON = ("name", "licence", "precision", "threads", "data")
 
@@ -195,7 +201,7 @@ def export_run(
     path: str | Path,
     out: str | Path | None = None,
     *,
-    int8: bool = False,
+    forms: Sequence[Form] = (),
     emit: Emit = silent,
 ) -> Run:
     """Export the newest state of a run to `out`, a new folder; by default its own `model/`.
@@ -203,13 +209,12 @@ def export_run(
     Args:
         path: the run's folder.
         out: the folder to make.
-        int8: add the graph in 8-bit integers, if it loses no more than 0.1 dB of PSNR; kind
-            `upscale`.
+        forms: `int8`, `float16`: see `training.smaller`.
         emit: is told what was saved.
 
     Raises:
-        UsageError: if the run has no state, or the kind has no graph in integers.
-        VoluteError: if the integers lose more.
+        UsageError: if the run has no state, or the kind has no such form.
+        VoluteError: if it loses more than the kind may.
     """
     run = Run.open(Path(path))
     config = run.config
@@ -221,8 +226,84 @@ def export_run(
     loop = Loop(run, config, recipe, feed, emit, never)
     if not loop.counters.shown:
         raise UsageError(f"{run.path} has no state yet", f"Run: volute resume {run.path}")
-    package(loop, Path(out) if out else run.model, int8)
+    target = Path(out) if out else run.model
+    if forms:
+        with tempfile.TemporaryDirectory() as name:
+            package(loop, Path(name) / "model")
+            artefact = open_artefact(Path(name) / "model")
+            smaller(artefact, target, forms, of_feed(feed) if pictured(artefact) else None, emit)
+    else:
+        package(loop, target)
+    emit(Saved(target, "model"))
     return run
+
+
+def export_model(
+    ref: str | Path,
+    out: str | Path | None,
+    *,
+    forms: Sequence[Form],
+    data: str | Path | None = None,
+    emit: Emit = silent,
+) -> None:
+    """Make a smaller model of a model, in `out`, a new folder.
+
+    Args:
+        ref: a shipped name, or a model's folder.
+        out: the folder to make.
+        forms: as for `export_run`.
+        data: pictures by which it is calibrated and measured, where the kind needs some: a folder,
+            zip, tar or npz, those of a classifier in the same classes; None for `scenes`, drawn
+            ones.
+        emit: is told what was saved.
+
+    Raises:
+        UsageError: without `out`, or as `export_run`.
+        DataError: if the pictures cannot be used.
+        VoluteError: if it loses more than the kind may.
+    """
+    artefact = open_artefact(resolve(ref))
+    if out is None:
+        raise UsageError(f"{artefact.config.name} stays as it is", "Say where to: -o FOLDER")
+    _check_free(out)
+    examples = of_source(artefact, data, emit) if pictured(artefact) else None
+    smaller(artefact, Path(out), forms, examples, emit)
+    emit(Saved(Path(out), "model"))
+
+
+def export_page(
+    ref: str | Path,
+    out: str | Path | None,
+    *,
+    forms: Sequence[Form] = (),
+    data: str | Path | None = None,
+    emit: Emit = silent,
+) -> None:
+    """Make a page that runs an upscaler or a stylizer in a browser, in `out`, a new folder.
+
+    Args:
+        ref: a shipped name, a run that has a model, or a model's folder.
+        out: the folder to make.
+        forms: made of it first, where it has none yet; with `int8` the page runs that. See
+            `export_model`.
+        data: as for `export_model`.
+        emit: is told what was saved.
+
+    Raises:
+        UsageError: without `out`, or if the model has no page.
+    """
+    artefact = open_artefact(resolve(ref))
+    if out is None:
+        raise UsageError("a page needs a folder of its own", "Say where to: -o FOLDER")
+    _check_free(out)
+    made = [form for form in forms if form not in artefact.config.graphs]
+    with tempfile.TemporaryDirectory() as name:
+        if made:
+            export_model(ref, Path(name) / "model", forms=made, data=data, emit=emit)
+            artefact = open_artefact(Path(name) / "model")
+        write_page(artefact, Path(out), "int8" in forms)
+    emit(Saved(Path(out), "page"))
+    emit(Note("next", f"cd {out} && npm install && python3 -m http.server 8000"))
 
 
 def _go(loop: Loop, heal: bool) -> Run:
@@ -235,6 +316,7 @@ def _go(loop: Loop, heal: bool) -> Run:
     finished, loop = _fitted(loop, heal)
     if finished and loop.group.first:
         package(loop, loop.run.model)
+        loop.emit(Saved(loop.run.model, "model"))
     return loop.run
 
 

@@ -97,10 +97,6 @@ class Exported:
     cost: tuple[int, int] | None = None
     """Parameters, and multiply-adds for one symbol, where there are no graphs."""
     tensors: dict[str, np.ndarray] = field(default_factory=dict)
-    feeds: Callable[[], list[dict[str, np.ndarray]]] | None = None
-    """Gives inputs of the first graph by which it can be quantised; None: it cannot be."""
-    score: Callable[[Runner], float] | None = None
-    """Gives the PSNR in dB, on held-out pictures, of a graph in place of the first network."""
 
 
 Runner = Callable[[dict[str, np.ndarray]], np.ndarray]

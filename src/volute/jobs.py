@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from volute import learned, recipes
+from volute.engine.artefact import open_artefact
 from volute.errors import UsageError
-from volute.events import Emit, Note, Verdict, silent
+from volute.events import Emit, Note, Saved, Verdict, silent
 from volute.paths import new_run, run_name
 from volute.training import checkpoint
 from volute.training.device import Device, choose
+from volute.training.distributed import ALONE, Group, heard_once, join
 from volute.training.feed import Feed
+from volute.training.joint import joint
 from volute.training.loop import DivergedError, Loop
 from volute.training.package import package
 from volute.training.recipe import Recipe
 from volute.training.run import Run, RunConfig, budget
+from volute.training.smaller import Form, smaller
 from volute.training.treatment import treatment
+from volute.training.trials import of_feed, of_source, pictured
+from volute.web.folder import write_page
+from volute.zoo import resolve
 
 COMMON = ("name", "licence", "precision", "threads", "data")
 
@@ -27,6 +36,7 @@ def never() -> bool:
     return False
 
 
+@heard_once
 def train(
     kind: str,
     source: str | Path | Sequence[str | Path],
@@ -72,6 +82,8 @@ def train(
         DivergedError: if the doctor says STOP and there is nothing to change, or it was of no help;
             the last sound state is kept.
     """
+    group = join()
+    emit = emit if group.first else silent
     values = dict(settings or {})
     inputs = [source] if isinstance(source, str | Path) else source
     pictures = recipes.given(kind, [Path(path) for path in inputs], values)
@@ -96,9 +108,10 @@ def train(
             "settings": values,
         }
     )
-    _check_free(out)
-    chosen = choose(device, asked.precision, asked.threads)
-    feed = learned.opened(asked, emit)
+    if group.first:
+        _check_free(out)
+    chosen = _chosen(asked, group)
+    feed = group.in_turn(lambda: learned.opened(asked, emit))
     for line in feed.lines:
         emit(Note("data", line))
     config = asked.model_copy(
@@ -109,19 +122,21 @@ def train(
             "size": feed.facts.size,
             "device": str(chosen.torch),
             "precision": chosen.precision,
-            "threads": chosen.threads,
-            "hardware": chosen.say(),
+            "threads": chosen.threads if group.size == 1 else asked.threads,
+            "hardware": group.say(chosen.say()),
             "data_key": feed.key + recipes.examples_key(kind, values),
         }
     )
-    recipe = _recipe(config, feed, chosen)
+    recipe = _recipe(config, feed, chosen, group)
     recipe.prepare()
-    run = Run(new_run(Path("runs"), run_name(Path(inputs[0]))) if out is None else Path(out))
-    config.write(run.path / "config.toml")
-    learned.note(run, config, feed)
+    run = Run(_folder(Path(inputs[0]), group) if out is None else Path(out))
+    if group.first:
+        config.write(run.path / "config.toml")
+        learned.note(run, config, feed)
     return _go(Loop(run, config, recipe, feed, emit, stop), heal)
 
 
+@heard_once
 def resume(
     path: str | Path,
     *,
@@ -145,8 +160,10 @@ def resume(
         UsageError: if there is no run at `path`, or its state does not fit the new settings.
         DataError: if its data are gone or have changed.
     """
-    run = Run.open(Path(path))
-    config = run.config
+    group = join()
+    emit = emit if group.first else silent
+    run = Run.open(Path(path)) if group.first else Run(Path(path))
+    begun = config = _told(run, group)
     if time is not None or kimg is not None:
         config = config.model_copy(update=budget(time, kimg))
     if device is not None:
@@ -154,25 +171,27 @@ def resume(
     if settings:
         config = config.model_copy(update={"settings": config.settings | settings})
         before, after = (
-            recipes.resolve_settings(c.kind, c.preset, c.settings) for c in (run.config, config)
+            recipes.resolve_settings(c.kind, c.preset, c.settings) for c in (begun, config)
         )
         if getattr(before, "held_out", None) != getattr(after, "held_out", None):
             raise UsageError(
                 "held_out cannot change: pictures that were learned from would be measured on",
                 "Start a new run with it: volute train ...",
             )
-    chosen = choose(config.device, config.precision, config.threads)
-    config = config.model_copy(update={"hardware": chosen.say()})
-    feed = learned.opened(config, emit)
-    if changed := learned.changed(run, config, feed):
+    chosen = _chosen(config, group)
+    config = config.model_copy(update={"hardware": group.say(chosen.say())})
+    feed = group.in_turn(lambda: learned.opened(config, emit))
+    changed = learned.changed(run, config, feed) if group.first else None
+    if changed:
         if not accept_data:
             raise changed
         emit(Note("data", changed.what))
         config = config.model_copy(update={"data_key": learned.data_key(config, feed)})
-    recipe = _recipe(config, feed, chosen)
+    recipe = _recipe(config, feed, chosen, group)
     recipe.prepare()
     loop = Loop(run, config, recipe, feed, emit, stop)
-    config.write(run.path / "config.toml")
+    if group.first:
+        config.write(run.path / "config.toml")
     if changed:
         learned.note(run, config, feed)
     return _go(loop, heal)
@@ -182,7 +201,7 @@ def export_run(
     path: str | Path,
     out: str | Path | None = None,
     *,
-    int8: bool = False,
+    forms: Sequence[Form] = (),
     emit: Emit = silent,
 ) -> Run:
     """Export the newest state of a run to `out`, a new folder; by default its own `model/`.
@@ -190,13 +209,12 @@ def export_run(
     Args:
         path: the run's folder.
         out: the folder to make.
-        int8: add the graph in 8-bit integers, if it loses no more than 0.1 dB of PSNR; kind
-            `upscale`.
+        forms: `int8`, `float16`: see `training.smaller`.
         emit: is told what was saved.
 
     Raises:
-        UsageError: if the run has no state, or the kind has no graph in integers.
-        VoluteError: if the integers lose more.
+        UsageError: if the run has no state, or the kind has no such form.
+        VoluteError: if it loses more than the kind may.
     """
     run = Run.open(Path(path))
     config = run.config
@@ -208,19 +226,97 @@ def export_run(
     loop = Loop(run, config, recipe, feed, emit, never)
     if not loop.counters.shown:
         raise UsageError(f"{run.path} has no state yet", f"Run: volute resume {run.path}")
-    package(loop, Path(out) if out else run.model, int8)
+    target = Path(out) if out else run.model
+    if forms:
+        with tempfile.TemporaryDirectory() as name:
+            package(loop, Path(name) / "model")
+            artefact = open_artefact(Path(name) / "model")
+            smaller(artefact, target, forms, of_feed(feed) if pictured(artefact) else None, emit)
+    else:
+        package(loop, target)
+    emit(Saved(target, "model"))
     return run
+
+
+def export_model(
+    ref: str | Path,
+    out: str | Path | None,
+    *,
+    forms: Sequence[Form],
+    data: str | Path | None = None,
+    emit: Emit = silent,
+) -> None:
+    """Make a smaller model of a model, in `out`, a new folder.
+
+    Args:
+        ref: a shipped name, or a model's folder.
+        out: the folder to make.
+        forms: as for `export_run`.
+        data: pictures by which it is calibrated and measured, where the kind needs some: a folder,
+            zip, tar or npz, those of a classifier in the same classes; None for `scenes`, drawn
+            ones.
+        emit: is told what was saved.
+
+    Raises:
+        UsageError: without `out`, or as `export_run`.
+        DataError: if the pictures cannot be used.
+        VoluteError: if it loses more than the kind may.
+    """
+    artefact = open_artefact(resolve(ref))
+    if out is None:
+        raise UsageError(f"{artefact.config.name} stays as it is", "Say where to: -o FOLDER")
+    _check_free(out)
+    examples = of_source(artefact, data, emit) if pictured(artefact) else None
+    smaller(artefact, Path(out), forms, examples, emit)
+    emit(Saved(Path(out), "model"))
+
+
+def export_page(
+    ref: str | Path,
+    out: str | Path | None,
+    *,
+    forms: Sequence[Form] = (),
+    data: str | Path | None = None,
+    emit: Emit = silent,
+) -> None:
+    """Make a page that runs an upscaler or a stylizer in a browser, in `out`, a new folder.
+
+    Args:
+        ref: a shipped name, a run that has a model, or a model's folder.
+        out: the folder to make.
+        forms: made of it first, where it has none yet; with `int8` the page runs that. See
+            `export_model`.
+        data: as for `export_model`.
+        emit: is told what was saved.
+
+    Raises:
+        UsageError: without `out`, or if the model has no page.
+    """
+    artefact = open_artefact(resolve(ref))
+    if out is None:
+        raise UsageError("a page needs a folder of its own", "Say where to: -o FOLDER")
+    _check_free(out)
+    made = [form for form in forms if form not in artefact.config.graphs]
+    with tempfile.TemporaryDirectory() as name:
+        if made:
+            export_model(ref, Path(name) / "model", forms=made, data=data, emit=emit)
+            artefact = open_artefact(Path(name) / "model")
+        write_page(artefact, Path(out), "int8" in forms)
+    emit(Saved(Path(out), "page"))
+    emit(Note("next", f"cd {out} && npm install && python3 -m http.server 8000"))
 
 
 def _go(loop: Loop, heal: bool) -> Run:
     recipe, config = loop.recipe, loop.config
     parameters = sum(p.numel() for m in recipe.modules.values() for p in m.parameters())
-    about = f"{recipe.device.say()} · preset {config.preset} · {parameters:,} parameters"
+    where = loop.group.say(recipe.device.say())
+    about = f"{where} · preset {config.preset} · {parameters:,} parameters"
     loop.emit(Note("device", about))
     loop.emit(Note("budget", _budget(config, loop.counters, loop.feed.unit)))
     finished, loop = _fitted(loop, heal)
-    if finished:
+    if finished and loop.group.first:
         package(loop, loop.run.model)
+        loop.emit(Saved(loop.run.model, "model"))
     return loop.run
 
 
@@ -229,7 +325,8 @@ def _fitted(loop: Loop, heal: bool) -> tuple[bool, Loop]:
     try:
         return loop.fit(), loop
     except DivergedError as error:
-        checkpoint.go_back(loop.run.state)
+        if loop.group.first:
+            checkpoint.go_back(loop.run.state)
         change = {} if loop.config.healed or not heal else _treatment(loop, error.verdict)
         if not change:
             raise
@@ -248,8 +345,9 @@ def _healed(loop: Loop, error: DivergedError, change: dict[str, float | str]) ->
     before = getattr(loop.recipe.settings, name)
     words = f"{name} {before} -> {value} at {error.counters.shown:,}: {error.verdict.reason}"
     config = config.model_copy(update={"settings": config.settings | change, "healed": words})
-    config.write(run.path / "config.toml")
-    recipe = _recipe(config, loop.feed, loop.recipe.device)
+    if loop.group.first:
+        config.write(run.path / "config.toml")
+    recipe = _recipe(config, loop.feed, loop.recipe.device, loop.group)
     recipe.prepare()
     seconds = error.counters.seconds
     again = Loop(run, config, recipe, loop.feed, loop.emit, loop.stop, seconds)
@@ -258,9 +356,31 @@ def _healed(loop: Loop, error: DivergedError, change: dict[str, float | str]) ->
     return again
 
 
-def _recipe(config: RunConfig, feed: Feed, device: Device) -> Recipe:
+def _recipe(config: RunConfig, feed: Feed, device: Device, group: Group = ALONE) -> Recipe:
     settings = recipes.resolve_settings(config.kind, config.preset, config.settings)
-    return recipes.create(config.kind, settings, feed.facts, device, config.seed)
+    recipe = recipes.create(config.kind, settings, feed.facts, device, config.seed)
+    recipe.group = group
+    for network in recipe.modules.values():
+        joint(network, group)
+    return recipe
+
+
+def _chosen(config: RunConfig, group: Group) -> Device:
+    """Return where this process works, in the precision of the first."""
+    chosen = choose(config.device, config.precision, config.threads, group.machine[1])
+    return replace(chosen, precision=group.tell(chosen.precision.encode()).decode())
+
+
+def _folder(source: Path, group: Group) -> Path:
+    """Return the next free folder for a run, the same in all processes."""
+    path = str(new_run(Path("runs"), run_name(source))) if group.first else ""
+    return Path(group.tell(path.encode()).decode())
+
+
+def _told(run: Run, group: Group) -> RunConfig:
+    """Return the settings of a run that perhaps only the first process can read."""
+    text = run.config.model_dump_json() if group.first else ""
+    return RunConfig.model_validate_json(group.tell(text.encode()))
 
 
 def _budget(config: RunConfig, counters: checkpoint.Counters, unit: str) -> str:

@@ -15,7 +15,9 @@ from teachers import coloured
 from volute.engine.artefact import open_artefact
 from volute.errors import UsageError
 from volute.jobs import export_run, resume, train
-from volute.nets.upscaler import Upscaler, begin
+from volute.nets.narrow import narrow
+from volute.nets.upscaler import Upscaler, begin, folded
+from volute.shrinking import shrink
 from volute.training.degrade import reduced
 from volute.training.run import Run
 
@@ -32,6 +34,8 @@ def test_pictures_are_reduced_as_pillow_reduces_them(scale: int) -> None:
 
 
 TINY = {"width": 8, "blocks": 1, "batch": 8, "patch": 12, "threads": 1, "precision": "float32"}
+
+TINY_RUN = {key: TINY[key] for key in ("threads", "precision")}
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +147,7 @@ def test_perceptual_and_adversarial_learning_resume_to_the_byte(discs: Path) -> 
 
 
 def test_integers_lose_little_and_are_as_exact_by_tiles(run: Run, tmp_path: Path) -> None:
-    export_run(run.path, tmp_path / "model", int8=True)
+    export_run(run.path, tmp_path / "model", forms=["int8"])
     model = volute.load(tmp_path / "model")
     assert isinstance(model, volute.handles.Upscaler)
     assert abs(open_artefact(tmp_path / "model").metrics()["int8_loss_db"]) < 0.1
@@ -161,3 +165,40 @@ def test_a_robust_model_learns_in_half_precision_too(discs: Path) -> None:
     settings = {**TINY, "robust": True, "precision": "bfloat16"}
     run = train("upscale", discs, size=64, kimg=0.1, out=discs.parent / "half", settings=settings)
     assert np.isfinite(run.metrics["psnr"])
+
+
+def test_a_shrunken_network_begins_near_the_large_one_and_learns_from_it(discs: Path) -> None:
+    wide = {**TINY, "width": 16}
+    large = train("upscale", discs, size=64, kimg=2, out=discs.parent / "wide", settings=wide)
+    made = shrink(large.path, to=0.5, kimg=1, out=discs.parent / "shrunk", settings=TINY_RUN)
+    before, after = (open_artefact(run.model).config for run in (large, made))
+    share = after.descriptor.macs_per_pixel / before.descriptor.macs_per_pixel
+    assert 0.4 < share < 0.6
+    assert after.settings["teacher"] == "wide"
+    assert "taught by a wider network, wide" in after.descriptor.training_data
+    metrics = open_artefact(made.model).metrics()
+    assert metrics["psnr"] > nearest_psnr() + 1
+    assert metrics["psnr_lost"] < 1
+    with pytest.raises(UsageError, match="Use: volute shrink|is no wider network"):
+        resume(made.path, settings={"teacher": str(made.model)})
+    for ref, words in (("garments-gan", "of kind gan"), ("photo-x2", "does not hold what it")):
+        with pytest.raises(UsageError, match=words):
+            shrink(ref)
+    with pytest.raises(UsageError, match="is no smaller network"):
+        shrink(large.path, to=1.5)
+
+
+def test_the_channels_that_count_are_kept() -> None:
+    large = Upscaler(1, 16, 2, 2)
+    with torch.no_grad():
+        for module in (large.first, *(part for b in large.blocks for part in (b.first, b.second))):
+            module.plain[8:] = 0  # half of the channels are idle
+        for module in (large.last, *(part for b in large.blocks for part in (b.first, b.second))):
+            module.plain.normal_(std=0.1)
+            module.plain[:, 8:] = 0
+            if module is not large.last:
+                module.plain[8:] = 0
+    small = Upscaler(1, 8, 2, 2)
+    narrow(small, folded(large))
+    x = torch.randn(2, 1, 12, 12, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(folded(small)(x), folded(large)(x))

@@ -84,7 +84,8 @@ def main() -> None:
     try:
         app(prog_name="volute")
     except VoluteError as error:
-        typer.echo(printable(f"error: {error.what}"), err=True)
+        if error.what:  # else another process of a training has told it
+            typer.echo(printable(f"error: {error.what}"), err=True)
         for line in printable(error.hint).splitlines():
             typer.echo(f"  {line}", err=True)
         sys.exit(error.exit_code)

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import AfterValidator, Field, model_validator
@@ -66,6 +66,8 @@ class ArtefactConfig(Config):
     """Probability under which a classifier abstains."""
     styles: tuple[StyleName, ...] = ()
     """Names of the styles that a stylizer knows, in the order of its codes."""
+    numbers: Literal["float32", "float16", "int8"] = "float32"
+    """In which the weights of the main graph lie; those in `float16` compute in float32."""
     preset: Line
     settings: dict[Line, Any] = {}
     """Of the recipe, all of them: what it takes to build the networks again."""

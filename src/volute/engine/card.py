@@ -7,6 +7,7 @@ disagree with the model beside it.
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -160,6 +161,22 @@ def card_text(
     )
 
 
+def renewed(card: str, config: ArtefactConfig, metrics: Mapping[str, Any]) -> str:
+    """Return a card for a model made from another: with its own name, facts and measures.
+
+    Args:
+        card: of the other.
+        config: of the model.
+        metrics: as for `card_text`.
+    """
+    for name, table in (("Facts", facts(config).items()), ("Measures", _measures(metrics))):
+        before, title, rest = card.partition(f"\n## {name}\n")
+        behind = rest.partition("\n## ")
+        card = f"{before}{title}\n{_table(table)}\n{behind[1]}{behind[2]}" if title else card
+    title = re.compile(r"^# .*$", re.MULTILINE)
+    return title.sub(lambda _: f"# {config.name}", card, count=1)
+
+
 def marks(kind: str, abuse: str = ABUSE) -> str:
     """Return what the outputs of a kind of model carry, as a section; empty: it makes no media.
 
@@ -200,6 +217,7 @@ def facts(config: ArtefactConfig) -> dict[str, str]:
         "size": f"{about.size} x {about.size} px" if about.size else "any",
         "channels": f"{about.channels} ({colours})",
         "parameters": f"{about.parameters:,}",
+        "weights in": "" if config.numbers == "float32" else config.numbers,
         "multiply-adds": work or f"{about.macs_per_pixel:,.0f} a pixel",
         "enlarges": f"x{about.scale}" if about.scale > 1 else "",
         "radius": f"{about.radius} px; tiles are exact" if about.tiling_exact else "",

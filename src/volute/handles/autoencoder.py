@@ -26,7 +26,7 @@ class Autoencoder(Sampler):
         self, artefact: Artefact, threads: int | None = None, engine: Engine | None = None
     ) -> None:
         super().__init__(artefact, threads, engine)
-        self._encoder = self._session("encoder", threads)
+        self._encoder = self.session("encoder", threads)
 
     @property
     def classes(self) -> tuple[str, ...]:

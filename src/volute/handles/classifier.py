@@ -40,7 +40,7 @@ class Classifier(Handle):
         self, artefact: Artefact, threads: int | None = None, engine: Engine | None = None
     ) -> None:
         super().__init__(artefact, engine)
-        self._graph = self._session(self.role, threads)
+        self._graph = self.session(self.role, threads)
 
     @overload
     def classify(

@@ -41,7 +41,8 @@ class Handle:
         """Return what runs a graph of the model; by itself the one that does its work."""
         return self._engine or engine_of(self._artefact, role or self.role)
 
-    def _session(self, role: str, threads: int | None) -> Session:
+    def session(self, role: str, threads: int | None = None) -> Session:
+        """Return one of the model's graphs."""
         return Session(self._artefact.graph(role), threads, engine=self.engine(role))
 
     def origin(

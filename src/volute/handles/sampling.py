@@ -31,7 +31,7 @@ class Sampler(Handle):
         self, artefact: Artefact, threads: int | None = None, engine: Engine | None = None
     ) -> None:
         super().__init__(artefact, engine)
-        self._decoder = self._session(self.role, threads)
+        self._decoder = self.session(self.role, threads)
         self._density: Density | None = None
 
     def sample(

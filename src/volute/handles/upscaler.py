@@ -48,7 +48,7 @@ class Upscaler(Tiled):
         self, artefact: Artefact, threads: int | None = None, engine: Engine | None = None
     ) -> None:
         super().__init__(artefact, threads, engine)
-        self._graph = self._session(self.role, threads=1)
+        self._graph = self.session(self.role, threads=1)
         self._int8: Session | None = None
 
     @overload
@@ -212,7 +212,7 @@ class Upscaler(Tiled):
         if "int8" not in self.info.graphs:
             what = f"{self.info.name} has no graph in integers"
             raise UsageError(what, "Leave int8 out, or export it anew with --int8.")
-        self._int8 = self._int8 or self._session("int8", threads=1)
+        self._int8 = self._int8 or self.session("int8", threads=1)
         return self._int8
 
     def _strength(self, strength: float | None) -> dict[str, np.ndarray]:

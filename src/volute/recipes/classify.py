@@ -31,7 +31,6 @@ from volute.training.recipe import (
     Held,
     PictureRecipe,
     portable,
-    seeded,
 )
 
 
@@ -118,7 +117,7 @@ class ClassifyRecipe(PictureRecipe):
         self, pictures: torch.Tensor, labels: torch.Tensor, progress: float, shown: int
     ) -> dict[str, float]:
         """Take one step on the cross entropy of augmented pictures."""
-        settings, rng = self.settings, seeded(self.device.torch, self.seed, shown)
+        settings, rng = self.settings, self.stream(shown)
         optimiser = self.optimisers["classifier"]
         set_rate(optimiser, settings.lr, progress, settings.lr_end, settings.warmup)
         pictures = flip(pictures, rng) if settings.flip else pictures
@@ -127,10 +126,12 @@ class ClassifyRecipe(PictureRecipe):
             pictures = randaugment(pictures, settings.operations, settings.magnitude, rng)
         logits = self._score(self.network, pictures, shown)
         loss = F.cross_entropy(logits, labels, self.weight, label_smoothing=settings.smoothing)
+        loss = loss * self.group.weight_of(self.weight[labels].sum())
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        self.group.backward(loss, self.network.parameters())
         optimiser.step()
-        self.averages["classifier"].update(self.network, len(pictures), shown + len(pictures))
+        count = len(pictures) * self.group.size
+        self.averages["classifier"].update(self.network, count, shown + count)
         right = (logits.argmax(1) == labels).float().mean()
         return {"loss": loss.item(), "accuracy": right.item()}
 

@@ -132,7 +132,7 @@ class ClassifyTextRecipe(Recipe):
         """Take one step on texts int16 [B, T]; after each epoch see whether it is the best."""
         settings, optimiser = self.settings, self.optimisers["classifier"]
         set_rate(optimiser, settings.lr, progress, settings.lr_end, settings.warmup)
-        rng = seeded(torch.device("cpu"), self.seed, shown)
+        rng = seeded(torch.device("cpu"), self.seed, shown, *self.group.mark)
         with torch.random.fork_rng(devices=[]), self.device.autocast():
             torch.manual_seed(int(torch.randint(1 << 31, (1,), generator=rng)))
             logits = self._score(self.net, pictures)
@@ -141,8 +141,9 @@ class ClassifyTextRecipe(Recipe):
             for one in logits
         )
         assert isinstance(loss, torch.Tensor)
+        loss = loss * self.group.weight_of(self.weight[labels].sum())
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        self.group.backward(loss, self.net.parameters())
         optimiser.step()
         after = shown + self.batch
         self.averages["classifier"].update(self.net, self.batch, after)

@@ -29,6 +29,7 @@ from volute.training.alike import as_bytes, as_floats
 from volute.training.augment import flip, turn
 from volute.training.degrade import in_bytes
 from volute.training.device import Device
+from volute.training.distributed import ALONE, Group
 from volute.training.ema import Average
 from volute.training.optimiser import adamw, set_rate
 from volute.training.recipe import (
@@ -127,7 +128,10 @@ class DetectorRecipe(PictureRecipe):
         self, pictures: torch.Tensor, labels: torch.Tensor, progress: float, shown: int
     ) -> dict[str, float]:
         """Let some re-makers learn, then tell what they make from what they made it of."""
-        rng, draw = seeded(self.device.torch, self.seed, shown), self._draws(shown)
+        rng, draw = (
+            seeded(self.device.torch, self.seed, shown, *self.group.mark),
+            self._draws(shown),
+        )
         pictures = turn(flip(pictures, rng), rng)
         settling = progress < SETTLED
         remade = self._teach(pictures, draw, rng, self.settings.taught * (HASTE if settling else 1))
@@ -145,10 +149,11 @@ class DetectorRecipe(PictureRecipe):
             logits = detector(x).float()
         loss = F.binary_cross_entropy_with_logits(logits, target.float())
         self.optimisers["detector"].zero_grad(set_to_none=True)
-        loss.backward()
+        self.group.backward(loss, detector.parameters())
         torch.nn.utils.clip_grad_norm_(detector.parameters(), 1.0)
         self.optimisers["detector"].step()
-        self.averages["detector"].update(detector, len(pictures), shown + len(pictures))
+        count = len(pictures) * self.group.size
+        self.averages["detector"].update(detector, count, shown + count)
         right = ((logits > 0) == target).float().mean()
         return {"loss": loss.item(), "right": right.item(), "remade": remade}
 
@@ -205,9 +210,8 @@ class DetectorRecipe(PictureRecipe):
             which = draw.choice(len(pictures), min(LEARNED, len(pictures)), False)
             top, left = draw.integers(0, pictures.shape[2] - LEARNED_SIDE + 1, 2)
             part = pictures[which, :, top : top + LEARNED_SIDE, left : left + LEARNED_SIDE]
-            losses.append(
-                learn(self.remakers[number], self.optimisers[f"remaker{number}"], part, rng)
-            )
+            remaker, optimiser = self.remakers[number], self.optimisers[f"remaker{number}"]
+            losses.append(learn(remaker, optimiser, part, rng, self.group))
         return sum(losses) / len(losses)
 
     def _pairs(
@@ -260,11 +264,12 @@ def learn(
     optimiser: torch.optim.Optimizer,
     pictures: torch.Tensor,
     rng: torch.Generator,
+    group: Group = ALONE,
 ) -> float:
     """Let a re-maker learn from a batch; return how far it is off."""
     loss = remaker.loss(pictures, rng)
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()
+    group.backward(loss, remaker.parameters())
     torch.nn.utils.clip_grad_norm_(remaker.parameters(), 1.0)
     optimiser.step()
     return loss.item()

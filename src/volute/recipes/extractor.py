@@ -124,7 +124,7 @@ class ExtractorRecipe(PictureRecipe):
         self, pictures: torch.Tensor, labels: torch.Tensor, progress: float, shown: int
     ) -> dict[str, float]:
         """Take one step towards the teachers' features of pictures and of their distortions."""
-        rng = seeded(self.device.torch, self.seed, shown)
+        rng = seeded(self.device.torch, self.seed, shown, *self.group.mark)
         settings = self.settings
         for name, lr in (("trunk", settings.lr), ("global", settings.global_lr)):
             rates = (lr, progress, settings.lr_end, settings.warmup)
@@ -151,11 +151,12 @@ class ExtractorRecipe(PictureRecipe):
         }
         loss = losses["features"] + losses["changes"] + losses["distance"] + 4 * losses["global"]
         self.network.zero_grad(set_to_none=True)
-        loss.backward()
+        self.group.backward(loss, self.network.parameters())
         nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         for optimiser in self.optimisers.values():
             optimiser.step()
-        self.averages["extractor"].update(self.network, len(pictures), shown + len(pictures))
+        count = len(pictures) * self.group.size
+        self.averages["extractor"].update(self.network, count, shown + count)
         return {"loss": loss.item()} | {name: value.item() for name, value in losses.items()}
 
     def preview(self, pictures: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

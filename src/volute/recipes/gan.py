@@ -29,6 +29,7 @@ from volute.recipes.gan_settings import FEWEST, GanSettings
 from volute.training.adversarial import relativistic, score_pairs
 from volute.training.augment import Adaptive, augment, flip
 from volute.training.device import Device
+from volute.training.draws import normal
 from volute.training.ema import Average
 from volute.training.recipe import (
     Batch,
@@ -88,18 +89,19 @@ class GanRecipe(PictureRecipe):
         self, pictures: torch.Tensor, labels: torch.Tensor, progress: float, shown: int
     ) -> dict[str, float]:
         """Take one discriminator and one generator step on the same noise."""
-        rng = seeded(self.device.torch, self.seed, shown)
+        rng = self.stream(shown)
         cosine = 0.5 + 0.5 * math.cos(math.pi * min(progress, 1.0))
         self._set_rate(cosine)
         gamma = self.settings.gamma * _mix(cosine, self.gamma_end)
         label = labels if self.conditional else None
         real = flip(pictures, rng) if self.settings.flip else pictures
-        latent = torch.randn(len(real), self.settings.latent, generator=rng, device=real.device)
+        latent = normal((len(real), self.settings.latent), rng)
         fake = self._generate(latent, label)
         metrics = self._discriminator_step(real, fake.detach(), label, gamma, rng)
         metrics |= self._generator_step(real, fake, label, rng)
         metrics["augmented"] = self.augmented
-        self.averages["generator"].update(self.generator, len(real), shown + len(real))
+        count = len(real) * self.group.size
+        self.averages["generator"].update(self.generator, count, shown + count)
         return metrics
 
     @property
@@ -211,10 +213,14 @@ class GanRecipe(PictureRecipe):
         }
 
     def _score(
-        self, pictures: torch.Tensor, label: torch.Tensor | None, rng: torch.Generator
+        self,
+        pictures: torch.Tensor,
+        label: torch.Tensor | None,
+        rng: torch.Generator,
+        each: int = 1,
     ) -> torch.Tensor:
         share = self.augmented
-        return self._logits(augment(pictures, share, rng) if share else pictures, label)
+        return self._logits(augment(pictures, share, rng, each) if share else pictures, label)
 
     def _logits(self, pictures: torch.Tensor, label: torch.Tensor | None) -> torch.Tensor:
         pictures = pictures.contiguous(memory_format=torch.channels_last)
@@ -236,7 +242,7 @@ class GanRecipe(PictureRecipe):
         self.discriminator.requires_grad_(True)
         if self.settings.loss == "relativistic":
             on_real, on_fake, penalty = score_pairs(
-                lambda pictures, labels: self._score(pictures, labels, rng),
+                lambda pictures, labels: self._score(pictures, labels, rng, each=2),
                 real,
                 fake,
                 label,
@@ -247,7 +253,7 @@ class GanRecipe(PictureRecipe):
             on_real, on_fake = self._score(real, label, rng), self._score(fake, label, rng)
             loss = F.softplus(-on_real).mean() + F.softplus(on_fake).mean()
             penalty = torch.zeros_like(loss)
-        _descend(self.optimisers["discriminator"], loss + gamma / 2 * penalty)
+        self._descend("discriminator", loss + gamma / 2 * penalty)
         return {
             "d_loss": loss.item(),
             "penalty": penalty.item(),
@@ -270,8 +276,14 @@ class GanRecipe(PictureRecipe):
             loss = relativistic(on_fake, on_real)
         else:
             loss = F.softplus(-on_fake).mean()
-        _descend(self.optimisers["generator"], loss)
+        self._descend("generator", loss)
         return {"g_loss": loss.item()}
+
+    def _descend(self, name: str, loss: torch.Tensor) -> None:
+        optimiser = self.optimisers[name]
+        optimiser.zero_grad(set_to_none=True)
+        self.group.backward(loss, self.modules[name].parameters())
+        optimiser.step()
 
     def _set_rate(self, cosine: float) -> None:
         for optimiser in self.optimisers.values():
@@ -300,12 +312,6 @@ def _networks(settings: GanSettings, facts: DataFacts) -> tuple[nn.Module, nn.Mo
         resampling,
     )
     return generator, Discriminator(size, channels, facts.classes, width, 2 * width, blocks)
-
-
-def _descend(optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    optimiser.step()
 
 
 def _mix(cosine: float, end: float) -> float:

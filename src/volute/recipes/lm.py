@@ -30,6 +30,7 @@ from volute.nets.language import ConvLm, Past
 from volute.recipes.lm_settings import LmSettings
 from volute.training.device import Device
 from volute.training.ema import Average
+from volute.training.feed import ALL
 from volute.training.optimiser import adamw, set_rate
 from volute.training.recipe import DataFacts, Draw, Exported, Held, Recipe, portable, seeded
 
@@ -60,15 +61,15 @@ class Carried(nn.Module):
             self.register_buffer(f"local{index}", local)
             self.register_buffer(f"long{index}", long)
 
-    def past(self) -> Past:
-        """Return it."""
-        held = dict(self.named_buffers())
+    def past(self, part: slice = ALL) -> Past:
+        """Return that of some streams."""
+        held = {name: buffer[part] for name, buffer in self.named_buffers()}
         layers = [(held[f"local{i}"], held[f"long{i}"]) for i in range((len(held) - 1) // 2)]
         return Past(held["recent"], layers)
 
-    def keep(self, past: Past) -> None:
+    def keep(self, past: Past, part: slice = ALL) -> None:
         """Replace it."""
-        mine = self.past()
+        mine = self.past(part)
         mine.recent.copy_(past.recent)
         for old, new in zip(mine.layers, past.layers, strict=True):
             for a, b in zip(old, new, strict=True):
@@ -120,6 +121,18 @@ class LmRecipe(Recipe):
         if self.expert:
             self.spared = min(int(SPARED * len(facts.text)), MOST_SPARED)
 
+    @property
+    def items(self) -> int:
+        """How many windows a batch has."""
+        return self.settings.batch
+
+    def gather(self) -> None:
+        """Fetch what the streams of other processes remember."""
+        for buffer in self.carried.buffers():
+            mine = torch.zeros_like(buffer)
+            mine[self.group.part] = buffer[self.group.part]
+            buffer.copy_(self.group.sum(mine))
+
     @cached_property
     def tokens(self) -> Tokens:
         """What the text is cut into; known when the state has been loaded."""
@@ -143,19 +156,19 @@ class LmRecipe(Recipe):
         """Take one step on windows int64 [B, T + 1], and of what kind each symbol's text is."""
         settings, optimiser = self.settings, self.optimisers["lm"]
         set_rate(optimiser, settings.lr, progress, settings.lr_end, settings.warmup)
-        rng = seeded(torch.device("cpu"), self.seed, shown)
+        rng = seeded(torch.device("cpu"), self.seed, shown, *self.group.mark)
         with torch.random.fork_rng(devices=[]), self.device.autocast():
             torch.manual_seed(int(torch.randint(1 << 31, (1,), generator=rng)))
             kind = None
             if self.facts.classes:
                 kind = labels[:, 1:] * (torch.rand(len(labels), 1) >= UNTOLD).to(labels)
-            logits, past = self.net(pictures[:, :-1], self.carried.past(), kind)
+            logits, past = self.net(pictures[:, :-1], self.carried.past(self.group.part), kind)
         loss = F.cross_entropy(logits.float().flatten(0, 1), pictures[:, 1:].flatten())
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        self.group.backward(loss, self.net.parameters())
         nn.utils.clip_grad_norm_(self.net.parameters(), CLIP)
         optimiser.step()
-        self.carried.keep(past)
+        self.carried.keep(past, self.group.part)
         self.averages["lm"].update(self.net, self.batch, shown + self.batch)
         size = self.tokens.lengths[pictures[:, 1:].cpu().numpy()].mean()
         return {"loss": loss.item(), "bits": loss.item() / (math.log(2) * float(size))}

@@ -140,7 +140,8 @@ class StyleRecipe(PictureRecipe):
         self, pictures: torch.Tensor, labels: torch.Tensor, progress: float, shown: int
     ) -> dict[str, float]:
         """Take one step on style, content, strength and steadiness."""
-        settings, rng = self.settings, seeded(self.device.torch, self.seed, shown)
+        settings = self.settings
+        rng = seeded(self.device.torch, self.seed, shown, *self.group.mark)
         optimiser = self.optimisers["style"]
         set_rate(optimiser, settings.lr, progress, settings.lr_end, settings.warmup)
         content = patch(flip(pictures, rng), settings.patch + 2 * MARGIN, rng)
@@ -172,10 +173,11 @@ class StyleRecipe(PictureRecipe):
             + GRID * gridded
         )
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        self.group.backward(loss, self.net.parameters())
         nn.utils.clip_grad_norm_(self.net.parameters(), CLIP)
         optimiser.step()
-        self.averages["style"].update(self.net, len(pictures), shown + len(pictures))
+        count = len(pictures) * self.group.size
+        self.averages["style"].update(self.net, count, shown + count)
         return {
             "loss": loss.item(),
             "style": style.mean().item(),

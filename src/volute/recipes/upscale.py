@@ -15,12 +15,14 @@ look sharper but are invented come with `-s perceptual=0.05 -s adversarial=0.005
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import Field
+from torch import nn
 
 from volute.config import Config
 from volute.engine.artefact import open_artefact
@@ -28,7 +30,9 @@ from volute.errors import UsageError
 from volute.measure import pairs
 from volute.nets.extractor import load_extractor
 from volute.nets.gan import Discriminator
+from volute.nets.narrow import narrow
 from volute.nets.upscaler import Upscaler, begin, folded
+from volute.nets.weights import filled
 from volute.recipes.files import Start
 from volute.training.adversarial import Judge
 from volute.training.augment import flip, turn
@@ -43,7 +47,6 @@ from volute.training.recipe import (
     Graph,
     Held,
     PictureRecipe,
-    Runner,
     portable,
     seeded,
 )
@@ -57,8 +60,6 @@ CLIP = 0.3
 killed a network at the rate of 3e-3."""
 SHOWN = 112
 """Side of the pictures on the card."""
-FEEDS = 32
-"""Tiles from which the scales of 8-bit integers are taken."""
 MEASURED = 64
 """Held-out tiles that are measured while learning."""
 
@@ -94,6 +95,9 @@ class UpscaleSettings(Config):
     start: Start = ""
     """A model of the same width and colours, and at most as many blocks, to start from; its scale
     may differ."""
+    teacher: Start = ""
+    """A wider model of the same scale, colours and blocks: the network begins with its most
+    important channels and also learns what it makes (`volute shrink`)."""
     held_out: float = Field(0.05, gt=0, lt=0.9)
     """Share of the pictures that is measured on and never learned from."""
     ema_kimg: float = Field(20.0, gt=0)
@@ -142,21 +146,38 @@ class UpscaleRecipe(PictureRecipe):
         self.eye = load_extractor().to(device.torch) if settings.perceptual else None
 
     def prepare(self) -> None:
-        """Start from the model that is named.
+        """Start from the model that is named, or from its most important channels.
 
         Raises:
             UsageError: if it is no model, has other bands or channels, or more blocks.
         """
         if self.settings.start:
             begin(self.network, open_artefact(resolve(self.settings.start)))
+        if self.settings.teacher:
+            narrow(self.network, self.teacher)
+        if self.settings.start or self.settings.teacher:
             average = self.averages["upscaler"].network
             average.load_state_dict(self.network.state_dict())
+
+    @cached_property
+    def teacher(self) -> Upscaler:
+        """The wider network that is learned from, as it runs."""
+        artefact = open_artefact(resolve(self.settings.teacher))
+        told, about = UpscaleSettings.make(artefact.config.settings), artefact.config.descriptor
+        own, facts = self.settings, self.facts
+        fits = about.kind == "upscale" and about.channels == facts.channels
+        if not fits or told.width <= own.width or _shape(told) != _shape(own):
+            what = f"{artefact.config.name} is no wider network of the same scale, colours, blocks"
+            raise UsageError(what, "Use: volute shrink MODEL")
+        large = Upscaler(about.channels, told.width, told.blocks, told.scale, told.robust)
+        large = filled(folded(large), artefact, "upscaler.").requires_grad_(False)
+        return large.to(self.device.torch)
 
     def step(
         self, pictures: torch.Tensor, labels: torch.Tensor, progress: float, shown: int
     ) -> dict[str, float]:
         """Take one step on the difference of pixels and of spectra, and on what else has weight."""
-        settings, rng = self.settings, seeded(self.device.torch, self.seed, shown)
+        settings, rng = self.settings, seeded(self.device.torch, self.seed, shown, *self.group.mark)
         for optimiser in self.optimisers.values():
             set_rate(optimiser, settings.lr, progress, settings.lr_end, settings.warmup)
         small, large, strength = self._patches(turn(flip(pictures, rng), rng), rng)
@@ -165,30 +186,46 @@ class UpscaleRecipe(PictureRecipe):
         made = made.float()
         loss = _difference(made, large, settings.spectrum)
         metrics = {"loss": loss.item()}
+        if settings.teacher:
+            with torch.no_grad(), self.device.autocast():
+                taught = self.teacher(small, *strength).float()
+            loss = loss + _difference(made, taught, settings.spectrum)
         if self.eye is not None:
             distance = self.eye.distance(_coloured(made), _coloured(large)).mean()
             loss = loss + settings.perceptual * distance
             metrics["perceptual"] = distance.item()
         if self.judge is not None:
+            self.judge.group = self.group
             metrics["d_loss"] = self.judge.learn(large, made.detach())
             loss = loss + settings.adversarial * self.judge.verdict(large, made)
         self.optimisers["upscaler"].zero_grad(set_to_none=True)
-        loss.backward()
+        self.group.backward(loss, self.network.parameters())
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
         self.optimisers["upscaler"].step()
-        self.averages["upscaler"].update(self.network, len(pictures), shown + len(pictures))
+        count = len(pictures) * self.group.size
+        self.averages["upscaler"].update(self.network, count, shown + count)
         return metrics
 
     def preview(self, pictures: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return the pictures made small and large again."""
-        return self._again(pictures)
+        return self._again(pictures, self.averages["upscaler"].network)
 
     def evaluate(self, held: Held) -> dict[str, float]:
         """Return PSNR in dB and SSIM on held-out tiles, a border of `scale` pixels left out."""
+        return self._scores(held, self.averages["upscaler"].network)
+
+    def _lost(self, held: Held) -> dict[str, float]:
+        """Return how much lower that is than of the teacher, if there is one."""
+        if not self.settings.teacher:
+            return {}
+        own, wide = self.evaluate(held), self._scores(held, self.teacher)
+        return {f"{name}_lost": wide[name] - own[name] for name in own}
+
+    def _scores(self, held: Held, network: nn.Module) -> dict[str, float]:
         scores = []
         for pictures, _ in held():
             edge = slice(self.settings.scale, -self.settings.scale)
-            for made, real in zip(self._again(pictures), pictures, strict=True):
+            for made, real in zip(self._again(pictures, network), pictures, strict=True):
                 a, b = (_bytes(x)[edge, edge] for x in (made, real))
                 scores.append((pairs.psnr(a, b), pairs.ssim(a, b)))
             if len(scores) >= MEASURED:
@@ -212,24 +249,9 @@ class UpscaleRecipe(PictureRecipe):
             side=0,
             scale=self.settings.scale,
             exact=True,
-            metrics=self.evaluate(held),
-            feeds=lambda: [self._feed(draw(1)[0], index / FEEDS) for index in range(FEEDS)],
-            score=lambda run: self._score_of(run, held),
+            metrics=self.evaluate(held) | self._lost(held),
+            tutor=self.settings.teacher and f"a wider network, {_name(self.settings)}",
         )
-
-    def _feed(self, pictures: torch.Tensor, strength: float) -> dict[str, np.ndarray]:
-        """Return what the exported graph takes for pictures made small."""
-        several = torch.full((len(pictures),), strength, device=pictures.device)
-        rng = seeded(self.device.torch, self.seed, 0xFEED)
-        small = self._made_small(pictures, [several] if self.settings.robust else [], rng)
-        feed = {"picture": small.cpu().numpy()}
-        return feed | ({"strength": several.cpu().numpy()} if self.settings.robust else {})
-
-    def _score_of(self, run: Runner, held: Held) -> float:
-        """Return the PSNR in dB over held-out tiles, all pixels together."""
-        pictures, _ = next(iter(held()))
-        made = torch.from_numpy(run(self._feed(pictures[:MEASURED], 0.0))).clamp(-1, 1)
-        return -10 * math.log10(float((made - pictures[:MEASURED]).square().mean()) / 4)
 
     def _small_side(self) -> int:
         return self.facts.size // self.settings.scale
@@ -269,14 +291,24 @@ class UpscaleRecipe(PictureRecipe):
             return in_bytes(degrade(pictures, self.settings.scale, strength[0], rng))
         return reduced(pictures, self.settings.scale)
 
-    def _again(self, pictures: torch.Tensor) -> torch.Tensor:
+    def _again(self, pictures: torch.Tensor, network: nn.Module) -> torch.Tensor:
         """Return pictures made small and large again; for a robust network, spoiled half way."""
         rng = seeded(self.device.torch, self.seed, 0x5EED)
         half = torch.full((len(pictures),), 0.5, device=pictures.device)
         strength = [half] if self.settings.robust else []
         with torch.no_grad():  # in float32, as it will run
             small = self._made_small(pictures, strength, rng)
-            return self.averages["upscaler"].network(small, *strength).clamp(-1, 1)
+            made: torch.Tensor = network(small, *strength)
+            return made.clamp(-1, 1)
+
+
+def _shape(settings: UpscaleSettings) -> tuple[int, int, bool]:
+    """Return what a network has in common with its teacher."""
+    return settings.scale, settings.blocks, settings.robust
+
+
+def _name(settings: UpscaleSettings) -> str:
+    return str(settings.model_dump()["teacher"])
 
 
 def _difference(made: torch.Tensor, large: torch.Tensor, spectrum: float) -> torch.Tensor:

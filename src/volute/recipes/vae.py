@@ -23,6 +23,7 @@ from volute.nets.vae import CodeOf, Decoder, Encoder
 from volute.recipes.density import fit_mixture
 from volute.training.augment import flip
 from volute.training.device import Device
+from volute.training.draws import normal
 from volute.training.ema import Average
 from volute.training.optimiser import set_rate
 from volute.training.recipe import (
@@ -108,23 +109,24 @@ class VaeRecipe(PictureRecipe):
         self, pictures: torch.Tensor, labels: torch.Tensor, progress: float, shown: int
     ) -> dict[str, float]:
         """Take one step on the negative evidence bound, in nats for each picture."""
-        rng = seeded(self.device.torch, self.seed, shown)
+        rng = self.stream(shown)
         optimiser = self.optimisers["vae"]
         set_rate(optimiser, self.settings.lr, progress, self.settings.lr_end)
         pictures = flip(pictures, rng) if self.settings.flip else pictures
         made, divergences = self._reconstruct(self.pair, pictures, rng)
-        mean_square = (made - pictures).square().mean()
+        mean_square = self.group.mean((made - pictures).square().mean())
         log_deviation = -6 + F.softplus(0.5 * mean_square.log() + 6)
-        normal = 0.5 * mean_square / (2 * log_deviation).exp() + log_deviation
-        likelihood = pictures[0].numel() * (normal + 0.5 * math.log(2 * math.pi))
+        gaussian = 0.5 * mean_square / (2 * log_deviation).exp() + log_deviation
+        likelihood = pictures[0].numel() * (gaussian + 0.5 * math.log(2 * math.pi))
         paid = sum(d.clamp(min=self.settings.free_bits) for d in divergences)
         rise = min(1.0, progress / self.settings.warmup) if self.settings.warmup else 1.0
         loss = likelihood + rise * paid
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        self.group.backward(loss, self.pair.parameters())
         nn.utils.clip_grad_norm_(self.pair.parameters(), 200.0 * math.sqrt(pictures[0].numel()))
         optimiser.step()
-        self.averages["vae"].update(self.pair, len(pictures), shown + len(pictures))
+        count = len(pictures) * self.group.size
+        self.averages["vae"].update(self.pair, count, shown + count)
         return {
             "loss": loss.item(),
             "kl": sum(d.item() for d in divergences),
@@ -144,7 +146,7 @@ class VaeRecipe(PictureRecipe):
     def made(self, labels: torch.Tensor, shown: int) -> torch.Tensor:
         """Return as many pictures as there are labels, from codes of the prior."""
         rng = seeded(self.device.torch, self.seed, shown, 0xD0C)
-        code = _normal((len(labels), self.pair.decoder.latent), rng)
+        code = normal((len(labels), self.pair.decoder.latent), rng)
         with torch.no_grad(), self.device.autocast():
             return self.pair.decoder(code).float().clamp(-1, 1)
 
@@ -154,7 +156,7 @@ class VaeRecipe(PictureRecipe):
         half = len(pictures) // 2
         rng = seeded(self.device.torch, self.seed, 0x5EED)
         shape = (len(pictures) - half, pair.decoder.latent)
-        code = _normal(shape, rng)
+        code = normal(shape, rng)
         with torch.no_grad():
             kept = CodeOf(pair.encoder, pair.decoder)(pictures[:half])
             return pair.decoder(torch.cat([kept, code])).clamp(-1, 1)
@@ -200,7 +202,7 @@ class VaeRecipe(PictureRecipe):
         with torch.no_grad():
             for _ in range(0, count, 256):
                 posterior, _ = pair.encoder(draw(256)[0].cpu())
-                codes.append(posterior.sample(_normal(posterior.mean.shape, rng)).numpy())
+                codes.append(posterior.sample(normal(posterior.mean.shape, rng)).numpy())
         return np.concatenate(codes)
 
     def _reconstruct(
@@ -209,19 +211,16 @@ class VaeRecipe(PictureRecipe):
         """Return sampled reconstructions and the mean divergence of each group of latents."""
         with self.device.autocast():
             top, features = pair.encoder(pictures.contiguous(memory_format=torch.channels_last))
-            z_BZ = top.sample(_normal(top.mean.shape, rng))
+            z_BZ = top.sample(normal(top.mean.shape, rng))
             noise = {
-                side: _normal((len(pictures), *shape), rng)
+                side: normal((len(pictures), *shape), rng)
                 for side, shape in pair.decoder.rung_shapes.items()
             }
             made, _, lower = pair.decoder.descend(z_BZ, noise, features)
         zero = top.mean.new_zeros(())
         groups = [posterior.divergence(zero, zero) for posterior in (top, *lower)]
-        return made.float(), [group.flatten(1).sum(1).mean() for group in groups]
-
-
-def _normal(shape: tuple[int, ...], rng: torch.Generator) -> torch.Tensor:
-    return torch.randn(shape, generator=rng, device=rng.device)
+        means = [self.group.mean(group.flatten(1).sum(1).mean()) for group in groups]
+        return made.float(), means
 
 
 def _decode(decoder: Decoder, code_BZ: np.ndarray) -> torch.Tensor:

@@ -175,7 +175,7 @@ class WatermarkRecipe(PictureRecipe):
     ) -> dict[str, float]:
         """Hide random bits, change the pictures, read, and learn from what was read wrongly."""
         settings, dials = self.settings, self.dials
-        rng = seeded(self.device.torch, self.seed, shown)
+        rng = seeded(self.device.torch, self.seed, shown, *self.group.mark)
         set_rate(self.optimisers["both"], settings.lr, progress, settings.lr_end, settings.warmup)
         draw = np.random.default_rng([self.seed, shown])
         pictures = dials.there() * _sized(turn(flip(pictures, rng), rng), draw)
@@ -197,13 +197,14 @@ class WatermarkRecipe(PictureRecipe):
             logits = self.decoder(seen.contiguous(memory_format=torch.channels_last)).float()
         loss = F.binary_cross_entropy_with_logits(logits, bits)
         self.optimisers["both"].zero_grad(set_to_none=True)
-        loss.backward()
+        self.group.backward(loss, self.parameters)
         torch.nn.utils.clip_grad_norm_(self.parameters, CLIP)
         self.optimisers["both"].step()
+        count = len(pictures) * self.group.size
         for name in ("encoder", "decoder"):
-            self.averages[name].update(self.modules[name], len(pictures), shown + len(pictures))
+            self.averages[name].update(self.modules[name], count, shown + count)
         right = ((logits > 0) == (bits > 0.5)).float().mean(1)
-        whole = right[len(pictures) // 2 :].mean()
+        whole = self.group.mean(right[len(pictures) // 2 :].mean())
         dials.turn(whole, progress)
         if shown // self.batch % TOLD == 0:
             cut = right[: len(pictures) // 2].mean()

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from volute.training.device import Device
+from volute.training.distributed import ALONE
 
 Score = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
 """Gives logits [B] for pictures [B, C, H, W] and their labels [B]."""
@@ -61,6 +62,7 @@ class Judge:
         self, network: nn.Module, optimiser: torch.optim.Optimizer, gamma: float, device: Device
     ) -> None:
         self.network, self.optimiser, self.gamma, self.device = network, optimiser, gamma, device
+        self.group = ALONE
 
     def learn(self, real: torch.Tensor, made: torch.Tensor) -> float:
         """Take one step on pictures [B, C, S, S] and return the loss."""
@@ -69,7 +71,7 @@ class Judge:
         on_real, on_made, penalty = score_pairs(self._score, real, made, None, share)
         loss = relativistic(on_real, on_made) + self.gamma / 2 * penalty
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        self.group.backward(loss, self.network.parameters())
         self.optimiser.step()
         return loss.item()
 

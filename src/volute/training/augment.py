@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from volute.training.draws import some, uniform
+
 MEMORY = 0.8
 """What is left at each look of what the looks before said."""
 BY_HEART = 0.3
@@ -50,13 +52,13 @@ class Adaptive(nn.Module):
 
 def flip(x_BCHW: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
     """Mirror half of the pictures left to right; the draw comes from `rng` alone."""
-    chosen = _uniform((len(x_BCHW), 1, 1, 1), x_BCHW, rng) < 0.5
+    chosen = uniform((len(x_BCHW), 1, 1, 1), rng) < 0.5
     return torch.where(chosen, x_BCHW.flip(3), x_BCHW)
 
 
 def turn(x_BCHW: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
     """Turn each picture by 0, 90, 180 or 270 degrees; the draw comes from `rng` alone."""
-    quarters = (_uniform((len(x_BCHW), 1, 1, 1), x_BCHW, rng) * 4).long()
+    quarters = (uniform((len(x_BCHW), 1, 1, 1), rng) * 4).long()
     half = torch.where(quarters >= 2, x_BCHW.flip(2, 3), x_BCHW)
     return torch.where(quarters % 2 == 1, half.transpose(2, 3).flip(2), half)
 
@@ -74,31 +76,29 @@ def patch(x_BCHW: torch.Tensor, side: int, rng: torch.Generator) -> torch.Tensor
     return F.interpolate(region, (side, side), mode="bilinear", antialias=True)
 
 
-def augment(x_BCHW: torch.Tensor, share: float, rng: torch.Generator) -> torch.Tensor:
+def augment(
+    x_BCHW: torch.Tensor, share: float, rng: torch.Generator, each: int = 1
+) -> torch.Tensor:
     """Change colour, shift by up to 1/8 of the side and cut out a square of half the side.
 
     Takes and gives [B, C, H, W] in [-1, 1]. Each picture is changed with probability `share`; the
-    draw comes from `rng` alone.
+    draw comes from `rng` alone. `each` neighbouring pictures belong to one item of the batch.
     """
-    (chosen,) = torch.where(_uniform((len(x_BCHW),), x_BCHW, rng) < share)
-    changed = _cutout(_translate(_colour(x_BCHW[chosen], rng), rng), rng)
+    with some(len(x_BCHW), share, rng, each) as chosen:
+        changed = _cutout(_translate(_colour(x_BCHW[chosen], rng), rng), rng)
     return x_BCHW.index_copy(0, chosen, changed)
-
-
-def _uniform(shape: tuple[int, ...], like: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-    return torch.rand(shape, generator=rng, device=like.device)
 
 
 def _colour(x_BCHW: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
     batch, channels = x_BCHW.shape[:2]
     one = (batch, 1, 1, 1)
     colours, alpha = x_BCHW[:, :3], x_BCHW[:, 3:]
-    colours = colours + (_uniform(one, x_BCHW, rng) - 0.5)
+    colours = colours + (uniform(one, rng) - 0.5)
     if channels >= 3:
         grey = colours.mean(1, keepdim=True)
-        colours = (colours - grey) * (_uniform(one, x_BCHW, rng) * 2) + grey
+        colours = (colours - grey) * (uniform(one, rng) * 2) + grey
     middle = colours.mean((1, 2, 3), keepdim=True)
-    colours = (colours - middle) * (_uniform(one, x_BCHW, rng) + 0.5) + middle
+    colours = (colours - middle) * (uniform(one, rng) + 0.5) + middle
     return torch.cat([colours, alpha], 1)
 
 
@@ -106,7 +106,7 @@ def _translate(x_BCHW: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
     batch, _, height, width = x_BCHW.shape
     reach = max(1, round(height / 8))
     padded = F.pad(x_BCHW, (reach,) * 4)
-    shift = (_uniform((2, batch), x_BCHW, rng) * (2 * reach + 1)).long()
+    shift = (uniform((2, batch), rng, 1) * (2 * reach + 1)).long()
     rows = shift[0][:, None] + torch.arange(height, device=x_BCHW.device)
     columns = shift[1][:, None] + torch.arange(width, device=x_BCHW.device)
     index = torch.arange(batch, device=x_BCHW.device)[:, None, None]
@@ -117,7 +117,7 @@ def _translate(x_BCHW: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
 def _cutout(x_BCHW: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
     batch, _, height, width = x_BCHW.shape
     half = height // 4
-    centre = (_uniform((2, batch), x_BCHW, rng) * height).long()
+    centre = (uniform((2, batch), rng, 1) * height).long()
     far_rows = (torch.arange(height, device=x_BCHW.device) - centre[0][:, None]).abs() >= half
     far_columns = (torch.arange(width, device=x_BCHW.device) - centre[1][:, None]).abs() >= half
     kept = far_rows[:, None, :, None] | far_columns[:, None, None, :]

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 
 from volute.errors import UsageError, VoluteError
@@ -38,13 +39,13 @@ def save(folder: Path, recipe: Recipe, counters: Counters) -> None:
     Raises:
         VoluteError: if a weight is not finite (nothing is written), or the place refuses.
     """
-    tensors = {name: value.contiguous() for name, value in _tensors(recipe).items()}
+    tensors = _tensors(recipe)
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise VoluteError(f"the weights became NaN or infinite ({name})")
     newest = folder / NEWEST
     with atomic_file(newest) as part:
-        part.write_bytes(to_bytes(tensors, metadata={"counters": json.dumps(asdict(counters))}))
+        part.write_bytes(_bytes(tensors, counters))
         if newest.exists():
             newest.replace(folder / PREVIOUS)
 
@@ -105,6 +106,25 @@ def load(folder: Path, recipe: Recipe) -> Counters:
     if found:
         raise VoluteError(f"no whole state in {folder}", "Start the training again from its data.")
     return Counters()
+
+
+def share(recipe: Recipe, counters: Counters) -> Counters:
+    """Give all processes the state and the counters of the first one, which alone has read them."""
+    if recipe.group.size == 1:
+        return counters
+    data = _bytes(_tensors(recipe), counters) if recipe.group.first else b""
+    data = recipe.group.tell(data)
+    if not recipe.group.first:
+        _fill(recipe, from_bytes(data))
+        length = int.from_bytes(data[:8], "little")
+        told = json.loads(data[8 : 8 + length])["__metadata__"]["counters"]
+        counters = Counters(**json.loads(told))
+    return counters
+
+
+def _bytes(tensors: dict[str, torch.Tensor], counters: Counters) -> bytes:
+    whole = {name: value.contiguous() for name, value in tensors.items()}
+    return to_bytes(whole, metadata={"counters": json.dumps(asdict(counters))})
 
 
 def _tensors(recipe: Recipe) -> dict[str, torch.Tensor]:

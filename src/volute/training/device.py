@@ -59,8 +59,12 @@ def channels_last(module: Module) -> Module:
     return module
 
 
-def choose(device: str = "auto", precision: str = "auto", threads: int = 0) -> Device:
+def choose(
+    device: str = "auto", precision: str = "auto", threads: int = 0, processes: int = 1
+) -> Device:
     """Pick the device, precision and thread count; `auto` and 0 mean the best there is.
+
+    The cores are divided among `processes` on this machine.
 
     Raises:
         UsageError: if the device that was asked for is not here.
@@ -74,7 +78,8 @@ def choose(device: str = "auto", precision: str = "auto", threads: int = 0) -> D
         raise UsageError(
             f"device {device} is not available here", "Use what there is: --device auto"
         ) from error
-    threads = threads or _cores()
+    share = max(1, _cores() // processes)
+    threads = min(threads or share, share) if processes > 1 else threads or share
     torch.set_num_threads(threads)
     if place.type == "cpu":
         _keep_memory()

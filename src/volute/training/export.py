@@ -25,6 +25,8 @@ from volute.training.styled import STYLE, style_external
 
 WEIGHTS = "weights.safetensors"
 TOLERANCE = 1e-4
+SMALL = 256
+"""Bytes of an initialiser under which it stays inside the graph."""
 
 
 def export_graphs(exported: Exported) -> tuple[dict[str, bytes], bytes]:
@@ -39,12 +41,11 @@ def export_graphs(exported: Exported) -> tuple[dict[str, bytes], bytes]:
             tensors[f"{graph.role}.{name}"] = value.contiguous().numpy()
     tensors = _without_copies(tensors)
     weights = to_safetensors(tensors)
-    offsets = _offsets(weights, tensors)
     outside = {graph.role: graph.network for graph in exported.graphs if graph.outside}
     made = {
         role: style_external(model, list(outside[role].state_dict()))
         if role in outside
-        else _share_weights(model, offsets)
+        else share_weights(model, tensors, weights)
         for role, model in models.items()
     }
     return made, weights
@@ -173,27 +174,36 @@ def _without_copies(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return dict(kept.values())
 
 
-def _offsets(weights: bytes, tensors: dict[str, np.ndarray]) -> dict[bytes, tuple[int, int]]:
+def places(weights: bytes) -> dict[str, tuple[int, int]]:
+    """Return where each tensor lies in a weights file: its offset and length in bytes."""
     length = int.from_bytes(weights[:8], "little")
     header = json.loads(weights[8 : 8 + length])
-    found = {}
-    for name, value in tensors.items():
-        begin, end = header[name]["data_offsets"]
-        found[value.tobytes()] = (8 + length + begin, end - begin)
-    return found
+    spans = {name: about["data_offsets"] for name, about in header.items()}
+    return {name: (8 + length + begin, end - begin) for name, (begin, end) in spans.items()}
 
 
-def _share_weights(model: onnx.ModelProto, offsets: dict[bytes, tuple[int, int]]) -> bytes:
-    """Point each initialiser that stands in the weights file there; small ones stay inside."""
+def share_weights(model: onnx.ModelProto, tensors: dict[str, np.ndarray], weights: bytes) -> bytes:
+    """Point each initialiser that stands in the weights file there; small ones stay inside.
+
+    Args:
+        model: is changed.
+        tensors: those of the file.
+        weights: the file.
+    """
     drop_notes(model)
+    where = places(weights)
+    offsets = {value.tobytes(): where[name] for name, value in tensors.items()}
     for tensor in model.graph.initializer:
         data = onnx.numpy_helper.to_array(tensor).tobytes()
-        if len(data) < 256 or data not in offsets:
-            continue
-        offset, size = offsets[data]
-        tensor.ClearField("raw_data")
-        tensor.ClearField("float_data")
-        tensor.data_location = onnx.TensorProto.EXTERNAL
-        for key, value in (("location", WEIGHTS), ("offset", offset), ("length", size)):
-            tensor.external_data.add(key=key, value=str(value))
+        if len(data) >= SMALL and data in offsets:
+            refer(tensor, offsets[data])
     return model.SerializeToString()
+
+
+def refer(tensor: onnx.TensorProto, place: tuple[int, int]) -> None:
+    """Make an initialiser one that lies at a place (offset, length) in the weights file."""
+    for inside in ("raw_data", "float_data", "int32_data", "external_data"):
+        tensor.ClearField(inside)
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in zip(("location", "offset", "length"), (WEIGHTS, *place), strict=True):
+        tensor.external_data.add(key=key, value=str(value))

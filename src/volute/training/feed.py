@@ -24,6 +24,7 @@ HELD_TEXT, MOST_TEXT = 0.1, 1 << 20
 """Share of a text, at its end, that is held out, and how many bytes at most."""
 CONTEXT = 4096
 """Bytes before what is held out that are read first."""
+ALL = slice(None)
 
 
 class Feed(Protocol):
@@ -46,8 +47,11 @@ class Feed(Protocol):
         """Get ready for a recipe: how it divides the data, its seed and its device."""
         ...
 
-    def draw(self, count: int, shown: int) -> Batch:
-        """Return the next `count` pictures or symbols after `shown`, a pure function of both."""
+    def draw(self, count: int, shown: int, part: slice = ALL) -> Batch:
+        """Return the next `count` pictures or symbols after `shown`, a pure function of both.
+
+        `part` says which of the pictures, or of the windows of a text.
+        """
         ...
 
     @property
@@ -88,9 +92,9 @@ class Shuffled(ABC):
     def pick(self, index: np.ndarray) -> Batch:
         """Return the things of these numbers, and their labels."""
 
-    def draw(self, count: int, shown: int) -> Batch:
-        """Return the next `count` after `shown`."""
-        return self.pick(self._kept[self._sampler.indices(shown, count)])
+    def draw(self, count: int, shown: int, part: slice = ALL) -> Batch:
+        """Return the next `count` after `shown`, or `part` of them."""
+        return self.pick(self._kept[self._sampler.indices(shown, count)[part]])
 
     def unseen(self, count: int, shown: int) -> Batch:
         """Return up to `count` of what is held out, others each time."""
@@ -183,14 +187,14 @@ class TextFeed:
             if self.classes:
                 self._ends = reached(self._learned, recipe.tokens, self._ends)
 
-    def draw(self, count: int, shown: int) -> Batch:
+    def draw(self, count: int, shown: int, part: slice = ALL) -> Batch:
         """Return windows int64 [B, T + 1], the last symbol of each the first of the next.
 
         And the kind of text of each symbol, likewise, from 1 on; empty where all are alike.
         """
         streams, step = count // self._length, shown // count
         text = self._learned
-        first = np.arange(streams)[:, None] * (len(text) // streams) + step * self._length
+        first = np.arange(streams)[part, None] * (len(text) // streams) + step * self._length
         place = (first + np.arange(self._length + 1)) % len(text)
         kinds = np.zeros(0, np.int64)
         if self.classes:

@@ -7,10 +7,11 @@ killed and resumed ends with the same bytes as one that was not, on a CPU with a
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import torch
 
@@ -61,7 +62,12 @@ class Loop:
     """Seconds of training so far, if more than the state knows of: some were thrown away."""
 
     def __post_init__(self) -> None:
-        counters = checkpoint.load(self.run.state, self.recipe)
+        self.group = self.recipe.group
+        self.group.divide(self.recipe.items)
+        counters = checkpoint.Counters()
+        if self.group.first:
+            counters = checkpoint.load(self.run.state, self.recipe)
+        counters = checkpoint.share(self.recipe, counters)
         self.counters = replace(counters, seconds=max(counters.seconds, self.since_s))
         self.feed.begin(self.recipe)
         self._shown_at_start = self.counters.shown
@@ -74,9 +80,11 @@ class Loop:
         Raises:
             DivergedError: if the doctor says STOP.
         """
+        self._steps, self._said = 0, ("", "")
+        if not self.group.first:
+            return self._fit()
         self._log = Log(self.run.path, self.counters.shown)
         self._doctor = Doctor(self.recipe, self.feed, self.run.path)
-        self._steps, self._said = 0, ("", "")
         for verdict in [] if self.counters.shown else self._doctor.concerns():
             self.emit(verdict)
         try:
@@ -92,30 +100,30 @@ class Loop:
         metrics: dict[str, float] = {}
         measured: dict[str, float] = {}
         while (progress := self._progress()) < 1:
-            metrics = self._step(progress)
-            self.counters = replace(self.counters, seconds=time.perf_counter() - start)
-            now = self.counters.seconds
+            metrics, stopped = self._step(progress, start)
+            now = self.counters.seconds  # the same in all processes, so that all do the same
             if now >= due["log"]:
                 self._report(metrics | measured)
                 self._examine(metrics)
                 due["log"] = now + (LOG_S if now > LOG_S else 1.0)
             if now >= due["sample"]:
                 self.sample()
-                measured = self.recipe.evaluate(self.feed.held)
+                measured = self._evaluated()
                 due["sample"] = now + min(SAMPLE_S, max(FIRST_SAMPLE_S, now / 4))
             if now >= due["save"]:
                 self.save()
                 self._keep()
                 due["save"] = now + SAVE_S
-            if self.stop():
+            if stopped:
                 self._report(metrics | measured)
                 self.save()
                 return False
         if metrics:
-            self.emit(self._doctor.look(metrics, self.counters, self._steps))
+            if self.group.first:
+                self.emit(self._doctor.look(metrics, self.counters, self._steps))
             self.save()
             self._keep()
-            self._report(metrics | self.recipe.evaluate(self.feed.held))
+            self._report(metrics | self._evaluated())
             self.sample()
         return True
 
@@ -125,6 +133,8 @@ class Loop:
 
     def sample(self) -> None:
         """Write what the network makes now: a picture, or a text."""
+        if not self.group.first:
+            return
         made = self.recipe.show(self.draw)
         words = isinstance(made, str)
         path = self.run.path / "samples" / f"{self.counters.shown:09d}.{'txt' if words else 'png'}"
@@ -140,28 +150,57 @@ class Loop:
         """Write the state, once for each number of them: the one before stays beside it."""
         if self.counters == self._saved:
             return
+        self.recipe.gather()
+        self._saved = self.counters
+        self._heed(self._written())
+
+    def _written(self) -> Verdict | None:
+        """Write the state, or return the verdict on one that is not finite."""
+        if not self.group.first:
+            return None
         try:
             checkpoint.save(self.run.state, self.recipe, self.counters)
-            self._saved = self.counters
         except VoluteError as error:
             if "NaN" in error.what:
-                raise self._diverged(self._doctor.unstable(self.counters)) from error
+                return self._doctor.unstable(self.counters)
             raise
+        return None
+
+    def _heed(self, verdict: Verdict | None) -> None:
+        """Raise what the first process says, in all of them."""
+        told = self.group.tell(json.dumps(asdict(verdict) if verdict else {}).encode())
+        if found := json.loads(told):
+            raise DivergedError(Verdict(**found), self.counters, self.feed.unit, self.run)
 
     def _progress(self) -> float:
         if self.config.time_s:
             return self.counters.seconds / self.config.time_s
         return self.counters.shown / (self.config.kimg * 1000)
 
-    def _step(self, progress: float) -> dict[str, float]:
+    def _step(self, progress: float, start: float) -> tuple[dict[str, float], bool]:
+        """Take a step; return its metrics, and whether to stop now."""
         shown = self.counters.shown
-        metrics = self.recipe.step(*self.draw(self.recipe.batch, shown), progress, shown)
+        batch = self.feed.draw(self.recipe.batch, shown, self.group.part)
+        with self.group.step():
+            metrics = self.recipe.step(*batch, progress, shown)
+        metrics, seconds, stopped = self._agreed(metrics, time.perf_counter() - start)
         if not all(math.isfinite(value) for value in metrics.values()):
-            raise self._diverged(self._doctor.unstable(self.counters))
-        self.counters = replace(self.counters, shown=shown + self.recipe.batch)
+            self._heed(self._doctor.unstable(self.counters) if self.group.first else None)
+        self.counters = checkpoint.Counters(shown + self.recipe.batch, seconds)
         self._steps += 1
         self._adapt(shown)
-        return metrics
+        return metrics, stopped
+
+    def _agreed(
+        self, metrics: dict[str, float], seconds: float
+    ) -> tuple[dict[str, float], float, bool]:
+        """Return the mean metrics, the time of the first process, and whether any is to stop."""
+        stopped, group = self.stop(), self.group
+        if group.size == 1:
+            return metrics, seconds, stopped
+        mine = [seconds * group.first, float(stopped), *(v / group.size for v in metrics.values())]
+        seconds, stops, *means = group.sum(torch.tensor(mine, dtype=torch.float64)).tolist()
+        return dict(zip(metrics, means, strict=True)), seconds, stops > 0
 
     def _adapt(self, before: int) -> None:
         """Let the recipe look at what is held out, at set numbers of images shown."""
@@ -169,15 +208,19 @@ class Loop:
         if not every or before // every == now // every:
             return
         unseen = self.feed.unseen(LOOK, now)
-        if len(unseen[0]):
+        if not len(unseen[0]):
+            return
+        if self.group.first:
             self.recipe.adapt(self.draw(LOOK, now), unseen, now)
+        self.group.share([b for module in self.recipe.modules.values() for b in module.buffers()])
 
     def _examine(self, metrics: dict[str, float]) -> None:
         """Ask the doctor, tell what is new, and end what is of no use."""
-        verdict = self._doctor.look(metrics, self.counters, self._steps)
-        self._tell(verdict)
-        if verdict.level == "STOP":
-            raise self._diverged(verdict)
+        verdict = None
+        if self.group.first:
+            verdict = self._doctor.look(metrics, self.counters, self._steps)
+            self._tell(verdict)
+        self._heed(verdict if verdict and verdict.level == "STOP" else None)
 
     def _tell(self, verdict: Verdict) -> None:
         if (verdict.level, verdict.cause) != self._said:
@@ -186,13 +229,15 @@ class Loop:
 
     def _keep(self) -> None:
         """Trust the state before the newest: it has been all right since then."""
-        if self._doctor.verdict.level == "OK":
+        if self.group.first and self._doctor.verdict.level == "OK":
             checkpoint.keep(self.run.state)
 
-    def _diverged(self, verdict: Verdict) -> DivergedError:
-        return DivergedError(verdict, self.counters, self.feed.unit, self.run)
+    def _evaluated(self) -> dict[str, float]:
+        return self.recipe.evaluate(self.feed.held) if self.group.first else {}
 
     def _report(self, metrics: dict[str, float]) -> None:
+        if not self.group.first:
+            return
         counters = self.counters
         spent = counters.seconds - self._seconds_at_start
         rate = (counters.shown - self._shown_at_start) / spent if spent else 0.0

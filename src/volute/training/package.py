@@ -10,37 +10,26 @@ from typing import Any, cast
 import torch
 
 from volute.engine.artefact import FORMAT_VERSION, ArtefactConfig, Descriptor, write_artefact
-from volute.errors import UsageError, VoluteError
-from volute.events import Saved
 from volute.training import export
 from volute.training.doctor import last_word
 from volute.training.feed import Feed
 from volute.training.loop import Loop
-from volute.training.quantise import quantised
 from volute.training.recipe import Exported
 from volute.training.run import RunConfig
 from volute.training.shown import grid, to_image
 
-INT8 = "int8"
-"""The role of the first graph in 8-bit integers."""
-INT8_LOSS = 0.1
-"""The most PSNR in dB that it may lose."""
 
-
-def package(loop: Loop, out: Path, int8: bool = False) -> None:
-    """Write the artefact of a run at `out`, with a graph in integers if `int8`.
+def package(loop: Loop, out: Path) -> None:
+    """Write the artefact of a run at `out`.
 
     Raises:
-        UsageError: if the kind has no graph in integers.
-        VoluteError: if a graph differs from its network, or the integers lose too much.
+        VoluteError: if a graph differs from its network.
     """
     recipe, config, counters = loop.recipe, loop.config, loop.counters
     position = iter(range(0, 1 << 62, 4096))
     exported = recipe.export(lambda count: loop.draw(count, next(position)), loop.feed.held)
     models, weights = export.export_graphs(exported)
     worst = export.check_parity(models, weights, exported.graphs)
-    if int8:
-        models[INT8], exported.metrics["int8_loss_db"] = _quantised(exported, models, weights)
     parameters, macs = exported.cost or export.cost(exported.graphs)
     samples = None if exported.samples is None else to_image(grid(exported.samples))
     feed, metrics = loop.feed, loop.run.metrics
@@ -88,24 +77,6 @@ def package(loop: Loop, out: Path, int8: bool = False) -> None:
     measures = {key: value for key, value in metrics.items() if key not in ("shown", "rate")}
     measures |= {"parity": worst} | exported.metrics
     write_artefact(out, artefact, models, weights, measures, samples, training)
-    loop.emit(Saved(out, "model"))
-
-
-def _quantised(exported: Exported, models: dict[str, bytes], weights: bytes) -> tuple[bytes, float]:
-    """Return the first graph in integers and the PSNR in dB that it loses."""
-    if exported.score is None or exported.feeds is None:
-        raise UsageError("only upscalers have a graph in integers yet", "Leave --int8 out.")
-    role = exported.graphs[0].role
-    made = quantised(models[role], weights, exported.feeds())
-    before, after = (
-        exported.score(export.runner(graph, weights)) for graph in (models[role], made)
-    )
-    if before - after > INT8_LOSS:
-        raise VoluteError(
-            f"in integers the network loses {before - after:.2f} dB, more than {INT8_LOSS}",
-            "Leave --int8 out, or train longer.",
-        )
-    return made, before - after
 
 
 def _inputs(config: RunConfig, exported: Exported, feed: Feed) -> str:

@@ -16,6 +16,7 @@ from typing import cast
 
 import numpy as np
 import onnx
+from onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions
 from onnxruntime.quantization import (
     CalibrationDataReader,
     CalibrationMethod,
@@ -26,31 +27,33 @@ from onnxruntime.quantization import (
 
 from volute.training.export import WEIGHTS, drop_notes
 
+CONVOLUTIONS = ("Conv", "ConvTranspose")
 PERCENTILE = 99.99
 """Of each tensor's values that its scale covers: the rare largest would make all others coarse."""
 Feed = dict[str, np.ndarray]
 
 
-def quantised(graph: bytes, weights: bytes, feeds: Sequence[Feed]) -> bytes:
+def quantised(graph: bytes, weights: bytes, feeds: Sequence[Feed], spared: int = 0) -> bytes:
     """Return the graph in integers, its weights inside.
 
-    The first convolution, which sees the pixels, and what follows the last stay in floating point:
-    they cost little and would lose most.
+    One convolution, which sees or makes the pixels, and what follows the last stay in floating
+    point: they cost little and would lose most. Normalisation is folded into convolutions first.
 
     Args:
         graph: an ONNX model whose weights lie in `weights`.
         weights: the bytes of the weights file.
         feeds: inputs like those that it will meet; their ranges become the scales.
+        spared: which of the convolutions stays: 0 for the first, -1 for the last.
     """
     with tempfile.TemporaryDirectory() as name, _quiet():
         folder = Path(name)
         (folder / WEIGHTS).write_bytes(weights)
         (folder / "float.onnx").write_bytes(graph)
-        whole = onnx.load(folder / "float.onnx")
-        onnx.save(whole, folder / "whole.onnx")
-        nodes = whole.graph.node
-        convolutions = [at for at, node in enumerate(nodes) if node.op_type == "Conv"]
-        outer = [nodes[convolutions[0]], *nodes[convolutions[-1] + 1 :]]
+        onnx.save(onnx.load(folder / "float.onnx"), folder / "packed.onnx")
+        _fold(folder / "packed.onnx", folder / "whole.onnx")
+        nodes = onnx.load(folder / "whole.onnx").graph.node
+        convolutions = [at for at, node in enumerate(nodes) if node.op_type in CONVOLUTIONS]
+        outer = [nodes[convolutions[spared]], *nodes[convolutions[-1] + 1 :]]
         quantize_static(
             folder / "whole.onnx",
             folder / "int8.onnx",
@@ -66,6 +69,14 @@ def quantised(graph: bytes, weights: bytes, feeds: Sequence[Feed]) -> bytes:
         model = onnx.load(folder / "int8.onnx")
     drop_notes(model)
     return model.SerializeToString()
+
+
+def _fold(source: Path, target: Path) -> None:
+    """Write the graph with its constants and normalisation folded, by ONNX Runtime."""
+    options = SessionOptions()
+    options.graph_optimization_level = GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(target)
+    InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
 
 
 class _Feeds(CalibrationDataReader):

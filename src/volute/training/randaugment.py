@@ -12,6 +12,8 @@ import math
 import torch
 import torch.nn.functional as F
 
+from volute.training.draws import uniform
+
 AFFINE = ("rotate", "shear_x", "shear_y", "move_x", "move_y", "zoom")
 COLOUR = ("brightness", "contrast", "saturation", "sharpness")
 OPERATIONS = (*AFFINE, *COLOUR, "cutout")
@@ -41,8 +43,8 @@ def randaugment(
     `rng` alone.
     """
     batch, number = len(x_BCHW), len(OPERATIONS)
-    rank = torch.rand(batch, number, generator=rng, device=x_BCHW.device).argsort(1).argsort(1)
-    signed = 2 * torch.rand(batch, number, generator=rng, device=x_BCHW.device) - 1
+    rank = uniform((batch, number), rng).argsort(1).argsort(1)
+    signed = 2 * uniform((batch, number), rng) - 1
     drawn = (rank < operations) * signed * magnitude
     scale = torch.tensor([STRONGEST[name] for name in OPERATIONS], device=x_BCHW.device)
     strength = dict(zip(OPERATIONS, (drawn * scale).unbind(1), strict=True))
@@ -83,7 +85,7 @@ def _colour(x_BCHW: torch.Tensor, strength: dict[str, torch.Tensor]) -> torch.Te
 def _cutout(x_BCHW: torch.Tensor, share: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
     """Blank a square of `share` of the side with middle grey, its centre anywhere."""
     batch, _, height, width = x_BCHW.shape
-    centre = torch.rand(2, batch, 1, generator=rng, device=x_BCHW.device)
+    centre = uniform((2, batch, 1), rng, 1)
     rows = (torch.arange(height, device=x_BCHW.device) + 0.5) / height
     columns = (torch.arange(width, device=x_BCHW.device) + 0.5) / width
     inside_rows = (rows - centre[0]).abs() < share[:, None] / 2

@@ -16,6 +16,8 @@ from torch import nn
 from volute.engine.tokens import Tokens
 from volute.events import Verdict
 from volute.training.device import Device
+from volute.training.distributed import ALONE, Group
+from volute.training.draws import Stream
 from volute.training.ema import Average
 from volute.training.shown import grid
 
@@ -95,10 +97,6 @@ class Exported:
     cost: tuple[int, int] | None = None
     """Parameters, and multiply-adds for one symbol, where there are no graphs."""
     tensors: dict[str, np.ndarray] = field(default_factory=dict)
-    feeds: Callable[[], list[dict[str, np.ndarray]]] | None = None
-    """Gives inputs of the first graph by which it can be quantised; None: it cannot be."""
-    score: Callable[[Runner], float] | None = None
-    """Gives the PSNR in dB, on held-out pictures, of a graph in place of the first network."""
 
 
 Runner = Callable[[dict[str, np.ndarray]], np.ndarray]
@@ -118,6 +116,10 @@ class Recipe(ABC):
     `batch`), the data's facts and the seed. `step` must be a pure function of the networks' state,
     the batch, `progress` and `shown`: every random draw comes from a generator seeded with the
     run's seed and `shown`, which is why a killed run goes on bit for bit.
+
+    Where several processes train, the batch is the share of this one. What is a mean over the batch
+    goes through `group.mean` unless the loss is linear in it, gradients come from `group.backward`,
+    and draws either from `stream`, or from a generator that is seeded with `group.mark` as well.
     """
 
     modules: dict[str, nn.Module]
@@ -127,6 +129,8 @@ class Recipe(ABC):
     """Share of the pictures that is never learned from, but measured on."""
     looks: int = 0
     """Images shown between two calls of `adapt`; 0: none."""
+    group: Group = ALONE
+    """The processes that train."""
     spared: int = 0
     """Bytes at the beginning of a text that are not learned from, but fitted to at the end."""
 
@@ -143,6 +147,21 @@ class Recipe(ABC):
     def tokens(self) -> Tokens:
         """What a text is cut into; known when the state has been loaded."""
         return Tokens()
+
+    @property
+    def items(self) -> int:
+        """What a batch is divided by among processes: its pictures, texts or windows."""
+        return self.batch
+
+    def stream(self, shown: int) -> Stream:
+        """Return the generator of a step's draws, from which all processes draw alike."""
+        rng = Stream(self.device.torch)
+        rng.manual_seed(_seed(self.seed, shown))
+        rng.group = self.group
+        return rng
+
+    def gather(self) -> None:  # noqa: B027
+        """Fetch from other processes what of the state each has for itself, before it is saved."""
 
     def prepare(self) -> None:  # noqa: B027
         """Get ready to learn.
@@ -219,6 +238,9 @@ def portable(network: nn.Module) -> nn.Module:
 
 def seeded(device: torch.device, *numbers: int) -> torch.Generator:
     """Return a generator seeded by a hash of `numbers`, such as (seed, images shown)."""
+    return torch.Generator(device).manual_seed(_seed(*numbers))
+
+
+def _seed(*numbers: int) -> int:
     state = np.random.SeedSequence(numbers).generate_state(2, np.uint32)
-    seed = int(state[0]) << 31 ^ int(state[1])
-    return torch.Generator(device).manual_seed(seed)
+    return int(state[0]) << 31 ^ int(state[1])

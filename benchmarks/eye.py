@@ -30,8 +30,9 @@ from scipy.stats import spearmanr
 import volute
 from eye_pictures import is_held_out
 from volute.evaluation import Made
+from volute.exports import export_run
 from volute.handles import Extractor
-from volute.jobs import export_run, resume
+from volute.jobs import resume
 from volute.measure.features import OnnxExtractor, cached_features, open_extractor
 from volute.measure.frechet import frechet_distance
 from volute.measure.pairs import psnr, ssim

@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Page, expect
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from browsing import Served, chromium, film, studio
-from conftest import real_data
+from realdata import real_data
 
 PHOTO = "photos/budgie-oakland-zoo-otters.jpg"
 PATIENCE_MS = 120_000

@@ -1,15 +1,13 @@
-"""Train, resume and export: what `volute.train` and the command line call."""
+"""Train and resume: what `volute.train` and the command line call."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from volute import learned, recipes
-from volute.engine.artefact import open_artefact
 from volute.errors import UsageError
 from volute.events import Emit, Note, Saved, Verdict, silent
 from volute.paths import new_run, run_name
@@ -22,11 +20,7 @@ from volute.training.loop import DivergedError, Loop
 from volute.training.package import package
 from volute.training.recipe import Recipe
 from volute.training.run import Run, RunConfig, budget
-from volute.training.smaller import Form, smaller
 from volute.training.treatment import treatment
-from volute.training.trials import of_feed, of_source, pictured
-from volute.web.folder import write_page
-from volute.zoo import resolve
 
 COMMON = ("name", "licence", "precision", "threads", "data")
 
@@ -109,7 +103,7 @@ def train(
         }
     )
     if group.first:
-        _check_free(out)
+        check_free(out)
     chosen = _chosen(asked, group)
     feed = group.in_turn(lambda: learned.opened(asked, emit))
     for line in feed.lines:
@@ -127,7 +121,7 @@ def train(
             "data_key": feed.key + recipes.examples_key(kind, values),
         }
     )
-    recipe = _recipe(config, feed, chosen, group)
+    recipe = recipe_of(config, feed, chosen, group)
     recipe.prepare()
     run = Run(_folder(Path(inputs[0]), group) if out is None else Path(out))
     if group.first:
@@ -187,7 +181,7 @@ def resume(
             raise changed
         emit(Note("data", changed.what))
         config = config.model_copy(update={"data_key": learned.data_key(config, feed)})
-    recipe = _recipe(config, feed, chosen, group)
+    recipe = recipe_of(config, feed, chosen, group)
     recipe.prepare()
     loop = Loop(run, config, recipe, feed, emit, stop)
     if group.first:
@@ -195,115 +189,6 @@ def resume(
     if changed:
         learned.note(run, config, feed)
     return _go(loop, heal)
-
-
-def export_run(
-    path: str | Path,
-    out: str | Path | None = None,
-    *,
-    forms: Sequence[Form] = (),
-    emit: Emit = silent,
-) -> Run:
-    """Export the newest state of a run to `out`, a new folder; by default its own `model/`.
-
-    Args:
-        path: the run's folder.
-        out: the folder to make.
-        forms: `int8`, `float16`: see `training.smaller`.
-        emit: is told what was saved.
-
-    Raises:
-        UsageError: if the run has no state, or the kind has no such form.
-        VoluteError: if it loses more than the kind may.
-    """
-    run = Run.open(Path(path))
-    config = run.config
-    _check_free(out)
-    feed = learned.opened(config, emit)
-    if changed := learned.changed(run, config, feed):
-        raise changed
-    recipe = _recipe(config, feed, choose("cpu", "float32"))
-    loop = Loop(run, config, recipe, feed, emit, never)
-    if not loop.counters.shown:
-        raise UsageError(f"{run.path} has no state yet", f"Run: volute resume {run.path}")
-    target = Path(out) if out else run.model
-    if forms:
-        with tempfile.TemporaryDirectory() as name:
-            package(loop, Path(name) / "model")
-            artefact = open_artefact(Path(name) / "model")
-            smaller(artefact, target, forms, of_feed(feed) if pictured(artefact) else None, emit)
-    else:
-        package(loop, target)
-    emit(Saved(target, "model"))
-    return run
-
-
-def export_model(
-    ref: str | Path,
-    out: str | Path | None,
-    *,
-    forms: Sequence[Form],
-    data: str | Path | None = None,
-    emit: Emit = silent,
-) -> None:
-    """Make a smaller model of a model, in `out`, a new folder.
-
-    Args:
-        ref: a shipped name, or a model's folder.
-        out: the folder to make.
-        forms: as for `export_run`.
-        data: pictures by which it is calibrated and measured, where the kind needs some: a folder,
-            zip, tar or npz, those of a classifier in the same classes; None for `scenes`, drawn
-            ones.
-        emit: is told what was saved.
-
-    Raises:
-        UsageError: without `out`, or as `export_run`.
-        DataError: if the pictures cannot be used.
-        VoluteError: if it loses more than the kind may.
-    """
-    artefact = open_artefact(resolve(ref))
-    if out is None:
-        raise UsageError(f"{artefact.config.name} stays as it is", "Say where to: -o FOLDER")
-    _check_free(out)
-    examples = of_source(artefact, data, emit) if pictured(artefact) else None
-    smaller(artefact, Path(out), forms, examples, emit)
-    emit(Saved(Path(out), "model"))
-
-
-def export_page(
-    ref: str | Path,
-    out: str | Path | None,
-    *,
-    forms: Sequence[Form] = (),
-    data: str | Path | None = None,
-    emit: Emit = silent,
-) -> None:
-    """Make a page that runs an upscaler or a stylizer in a browser, in `out`, a new folder.
-
-    Args:
-        ref: a shipped name, a run that has a model, or a model's folder.
-        out: the folder to make.
-        forms: made of it first, where it has none yet; with `int8` the page runs that. See
-            `export_model`.
-        data: as for `export_model`.
-        emit: is told what was saved.
-
-    Raises:
-        UsageError: without `out`, or if the model has no page.
-    """
-    artefact = open_artefact(resolve(ref))
-    if out is None:
-        raise UsageError("a page needs a folder of its own", "Say where to: -o FOLDER")
-    _check_free(out)
-    made = [form for form in forms if form not in artefact.config.graphs]
-    with tempfile.TemporaryDirectory() as name:
-        if made:
-            export_model(ref, Path(name) / "model", forms=made, data=data, emit=emit)
-            artefact = open_artefact(Path(name) / "model")
-        write_page(artefact, Path(out), "int8" in forms)
-    emit(Saved(Path(out), "page"))
-    emit(Note("next", f"cd {out} && npm install && python3 -m http.server 8000"))
 
 
 def _go(loop: Loop, heal: bool) -> Run:
@@ -347,7 +232,7 @@ def _healed(loop: Loop, error: DivergedError, change: dict[str, float | str]) ->
     config = config.model_copy(update={"settings": config.settings | change, "healed": words})
     if loop.group.first:
         config.write(run.path / "config.toml")
-    recipe = _recipe(config, loop.feed, loop.recipe.device, loop.group)
+    recipe = recipe_of(config, loop.feed, loop.recipe.device, loop.group)
     recipe.prepare()
     seconds = error.counters.seconds
     again = Loop(run, config, recipe, loop.feed, loop.emit, loop.stop, seconds)
@@ -356,7 +241,8 @@ def _healed(loop: Loop, error: DivergedError, change: dict[str, float | str]) ->
     return again
 
 
-def _recipe(config: RunConfig, feed: Feed, device: Device, group: Group = ALONE) -> Recipe:
+def recipe_of(config: RunConfig, feed: Feed, device: Device, group: Group = ALONE) -> Recipe:
+    """Return the recipe that a run's configuration describes, its networks new."""
     settings = recipes.resolve_settings(config.kind, config.preset, config.settings)
     recipe = recipes.create(config.kind, settings, feed.facts, device, config.seed)
     recipe.group = group
@@ -390,7 +276,12 @@ def _budget(config: RunConfig, counters: checkpoint.Counters, unit: str) -> str:
     return f"{whole} (change: {change}){done}"
 
 
-def _check_free(out: str | Path | None) -> None:
+def check_free(out: str | Path | None) -> None:
+    """Refuse a folder for something new that holds something.
+
+    Raises:
+        UsageError: if it does.
+    """
     if out is None:
         return
     folder = Path(out)

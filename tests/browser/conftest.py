@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from browsing import PATIENCE_MS, Served, chromium, film, opened, studio
-from conftest import real_data
+from realdata import real_data
 from volute.provenance import keys
 
 OpenPage = Callable[..., Page]

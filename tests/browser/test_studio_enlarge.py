@@ -9,7 +9,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from browsing import bars, too_wide
-from conftest import real_data
+from realdata import real_data
 
 pytestmark = pytest.mark.browser
 NIFTI = "medical/nibabel/nibabel/tests/data/anatomical.nii"

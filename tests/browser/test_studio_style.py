@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 import volute
 from browsing import bars, too_wide
-from conftest import real_data
+from realdata import real_data
 
 pytestmark = pytest.mark.browser
 

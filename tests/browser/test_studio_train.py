@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from browsing import bars, too_wide
-from conftest import real_data
+from realdata import real_data
 
 pytestmark = pytest.mark.browser
 

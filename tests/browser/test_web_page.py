@@ -17,10 +17,10 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from browsing import bars, chromium, opened
+from browsing import bars, opened
 from volute.errors import UsageError
+from volute.exports import export_page
 from volute.handles import Stylizer, Upscaler, load
-from volute.jobs import export_page
 
 pytestmark = pytest.mark.browser
 PATIENCE_MS = 120_000
@@ -42,12 +42,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]
     yield f"http://127.0.0.1:{server.server_port}", folder
     server.shutdown()
     server.server_close()
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -103,12 +97,12 @@ def _shown(page: Page, picture: np.ndarray, folder: Path) -> np.ndarray:
 
 
 def test_the_upscaler_of_the_page_makes_what_the_engine_makes(
-    chrome: Browser, page_of: Callable[[str], str], tmp_path: Path
+    browser: Browser, page_of: Callable[[str], str], tmp_path: Path
 ) -> None:
     picture = _picture(300, 280)  # four tiles
     model = load("photo-x2-fast")
     assert isinstance(model, Upscaler)
-    with opened(chrome, page_of("photo-x2-fast")) as page:
+    with opened(browser, page_of("photo-x2-fast")) as page:
         made = _shown(page, picture, tmp_path)
         assert not bars(page)
     wanted = model.upscale(picture)
@@ -118,22 +112,22 @@ def test_the_upscaler_of_the_page_makes_what_the_engine_makes(
 
 
 def test_the_stylizer_of_the_page_makes_what_the_engine_makes(
-    chrome: Browser, page_of: Callable[[str], str], tmp_path: Path
+    browser: Browser, page_of: Callable[[str], str], tmp_path: Path
 ) -> None:
     picture = _picture(270, 610)  # several tiles, and more than is measured in one direction
     model = load("painter")
     assert isinstance(model, Stylizer)
-    with opened(chrome, page_of("painter")) as page:
+    with opened(browser, page_of("painter")) as page:
         made = _shown(page, picture, tmp_path)
     off = np.abs(made.astype(int) - model.stylize(picture, style=model.styles[0]))
     assert off.max() <= 1
 
 
 def test_without_onnxruntime_web_the_page_says_what_to_do(
-    chrome: Browser, site: tuple[str, Path]
+    browser: Browser, site: tuple[str, Path]
 ) -> None:
     export_page("photo-x4-fast", site[1] / "bare")
-    with opened(chrome, f"{site[0]}/bare/", "404") as page:
+    with opened(browser, f"{site[0]}/bare/", "404") as page:
         expect(page.locator("#state")).to_contain_text("type: npm install")
         expect(page.locator("#file")).to_be_disabled()
 

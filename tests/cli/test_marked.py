@@ -14,8 +14,8 @@ from PIL import Image
 import filming
 import make_artefact
 import volute
-from conftest import real_data
 from filming import Recipe, film
+from realdata import real_data
 from running import Command
 from volute import zoo
 from volute.cli.outputs import save_animation

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 
-from conftest import real_data
+from realdata import real_data
 from volute.data import DataSettings, open_dataset
 from volute.events import silent
 

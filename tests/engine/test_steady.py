@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from conftest import real_data
+from realdata import real_data
 from volute.engine.steady import HOLD, Steady, cut
 from volute.errors import UsageError
 

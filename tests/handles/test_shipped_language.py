@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import volute
-from conftest import real_data
+from realdata import real_data
 from volute import zoo
 from volute.handles import LanguageModel
 

@@ -14,9 +14,9 @@ import pyvips
 from PIL import Image, ImageCms
 
 import volute
-from conftest import real_data
 from filming import Recipe, content, film
 from make_stylizer import shared_stylizer
+from realdata import real_data
 from volute.errors import DataError, UsageError, VoluteError
 from volute.handles import Stylizer
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import real_data
 from make_artefact import make_extractor
+from realdata import real_data
 from volute.errors import UsageError, VoluteError
 from volute.measure.features import OnnxExtractor, cached_features
 from volute.measure.frechet import frechet_distance

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import real_data
+from realdata import real_data
 from volute.data.stacked import read_digits
 from volute.measure.modes import count_modes
 

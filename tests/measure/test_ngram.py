@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conftest import real_data
+from realdata import real_data
 from volute.measure import ngram
 from volute.measure.ngram import KneserNey
 

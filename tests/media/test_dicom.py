@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conftest import real_data
 from enlarging import repeating
+from realdata import real_data
 from volute.errors import DataError, MissingExtraError, UsageError, VoluteError
 from volute.media import dicom, dicom_pixels, dicom_stream
 from volute.media.raster import Work

@@ -18,9 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from conftest import real_data
 from drawing import black_ink_profile, broken_files, encoded, noise, png_header
 from enlarging import repeating
+from realdata import real_data
 from volute.errors import DataError, UsageError, VoluteError
 from volute.media import scratch as scratch_module
 from volute.media.enlarge_photo import enlarge, suffix

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import real_data
 from enlarging import repeating
+from realdata import real_data
 from volute.errors import DataError, MissingExtraError, UsageError, VoluteError
 from volute.media.geotiff import enlarge, is_geotiff, suffix
 from volute.media.geotiff_raster import GeoRaster, near, spared

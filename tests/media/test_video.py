@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conftest import real_data
 from enlarging import repeating
 from filming import Content, Recipe, content, film, picture
+from realdata import real_data
 from volute.errors import DataError, MissingExtraError, UsageError, VoluteError
 from volute.media.raster import Canvas, Raster, Work
 from volute.media.video import enlarge, is_video, suffix

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import volute
-from conftest import real_data
 from drawing import noise
+from realdata import real_data
 from volute import zoo
 from volute.errors import UsageError
 from volute.handles import Detector

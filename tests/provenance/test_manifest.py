@@ -19,8 +19,8 @@ import pytest
 import pyvips
 from PIL import Image
 
-from conftest import real_data
 from filming import Recipe, content, film
+from realdata import real_data
 from signing import SAMPLED, WEIGHTS, active, assertion, noise, officially, picture
 from volute.errors import VoluteError
 from volute.events import Event

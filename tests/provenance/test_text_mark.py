@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from conftest import real_data
+from realdata import real_data
 from volute.errors import DataError
 from volute.provenance import verify
 from volute.provenance.text_mark import PUBLIC_KEY, Found, Mark, coins, detect, tail, words_of

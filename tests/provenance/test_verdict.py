@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import volute
-from conftest import real_data
 from filming import Recipe, film
+from realdata import real_data
 from signing import SAMPLED, WEIGHTS, picture
 from volute.errors import DataError
 from volute.provenance import (

@@ -14,7 +14,8 @@ import volute.handles
 from teachers import coloured
 from volute.engine.artefact import open_artefact
 from volute.errors import UsageError
-from volute.jobs import export_run, resume, train
+from volute.exports import export_run
+from volute.jobs import resume, train
 from volute.nets.narrow import narrow
 from volute.nets.upscaler import Upscaler, begin, folded
 from volute.shrinking import shrink

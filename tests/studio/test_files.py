@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import real_data
+from realdata import real_data
 from serving import Client, serving
 from volute.studio import workspace
 from volute.studio.workspace import safe_name

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 import volute
-from conftest import real_data
 from make_artefact import make_gan
+from realdata import real_data
 from serving import Client, signed
 
 

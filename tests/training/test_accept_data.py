@@ -11,7 +11,8 @@ from shapes import TINY, shapes
 from volute.data.listing import difference, listing
 from volute.errors import DataError
 from volute.events import Event, Note
-from volute.jobs import export_run, resume, train
+from volute.exports import export_run
+from volute.jobs import resume, train
 
 
 @pytest.fixture

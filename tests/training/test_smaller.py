@@ -12,13 +12,13 @@ import pytest
 import torch
 from PIL import Image
 
-from conftest import real_data
 from make_artefact import make_classifier, make_gan, make_upscaler
+from realdata import real_data
 from volute.engine.artefact import WEIGHTS, open_artefact
 from volute.errors import UsageError, VoluteError
 from volute.events import Event, Note, silent
+from volute.exports import export_model
 from volute.handles import Generator, Upscaler, load
-from volute.jobs import export_model
 from volute.training import trials
 from volute.training.smaller import Form, smaller
 from volute.zoo import resolve

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from conftest import real_data
+from realdata import real_data
 from volute.errors import UsageError
 from volute.training.device import choose
 from volute.training.style_loss import StyleJudge

@@ -163,7 +163,7 @@ def export(
       volute export painter --web -o page
       volute export garments-classify --fp16 --data fashion_mnist.npz -o half
     """
-    from volute import jobs
+    from volute import exports
     from volute.cli.show import live
     from volute.zoo import shipped
 
@@ -172,11 +172,11 @@ def export(
     a_run = model not in shipped() and (Path(model) / "config.toml").is_file()
     with live() as emit:
         if web:
-            jobs.export_page(model, out, forms=forms, data=data, emit=emit)
+            exports.export_page(model, out, forms=forms, data=data, emit=emit)
         elif a_run or not forms:
-            jobs.export_run(model, out, forms=forms, emit=emit)
+            exports.export_run(model, out, forms=forms, emit=emit)
         else:
-            jobs.export_model(model, out, forms=forms, data=data, emit=emit)
+            exports.export_model(model, out, forms=forms, data=data, emit=emit)
 
 
 def shrink(

@@ -57,6 +57,8 @@ class Row(Config):
     """Share of its time, on one thread, in operators that multiply and add."""
     products_rate: float = 0.0
     """Operations a second in these, on one thread."""
+    numbers: str = "float32"
+    """What the model's weights are."""
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -66,7 +68,7 @@ class Row(Config):
     @property
     def precision(self) -> str:
         """What it computes in."""
-        return "int8" if self.role == "int8" else self.engine.split()[-1]
+        return "int8" if "int8" in (self.role, self.numbers) else self.engine.split()[-1]
 
     @property
     def throughput(self) -> float:
@@ -186,6 +188,7 @@ def _told(artefact: Artefact, role: str, engine: str, size: str, seconds: np.nda
         items=1,
         unit="",
         memory=0,
+        numbers=artefact.config.numbers,
     )
 
 

@@ -19,10 +19,11 @@ from volute.training.joint import joint
 from volute.training.loop import DivergedError, Loop
 from volute.training.package import package
 from volute.training.recipe import Recipe
+from volute.training.recompute import recompute
 from volute.training.run import Run, RunConfig, budget
 from volute.training.treatment import treatment
 
-COMMON = ("name", "licence", "precision", "threads", "data")
+COMMON = ("name", "licence", "precision", "threads", "recompute", "data")
 
 
 def never() -> bool:
@@ -66,7 +67,7 @@ def train(
         heal: where the doctor says STOP, go back to the last sound state, change the setting that
             is at fault and go on, once.
         settings: what `-s` sets: those of the recipe, the table `data`, `name` and `licence` of the
-            model for its card, `precision`, `threads`.
+            model for its card, `precision`, `threads`, `recompute`.
         emit: gets an event for everything worth showing.
         stop: asked after every step; true saves the state and returns without exporting.
 
@@ -147,8 +148,8 @@ def resume(
 
     `time` or `kimg` replace the budget, counted from the run's beginning; `device` replaces the
     run's own, for instance to go on elsewhere; `heal` is as for `train`; `settings` replace those
-    of the recipe that leave the networks as they are, such as `lr` and `gamma`. `accept_data` goes
-    on with data that have changed since, if their classes are the same.
+    of the recipe that leave the networks as they are, such as `lr` and `gamma`, and `recompute`.
+    `accept_data` goes on with data that have changed since, if their classes are the same.
 
     Raises:
         UsageError: if there is no run at `path`, or its state does not fit the new settings.
@@ -162,6 +163,10 @@ def resume(
         config = config.model_copy(update=budget(time, kimg))
     if device is not None:
         config = config.model_copy(update={"device": device, "precision": "auto"})
+    settings = dict(settings or {})
+    if "recompute" in settings:
+        told = config.model_dump() | {"recompute": settings.pop("recompute")}
+        config = RunConfig.make(told)
     if settings:
         config = config.model_copy(update={"settings": config.settings | settings})
         before, after = (
@@ -246,8 +251,12 @@ def recipe_of(config: RunConfig, feed: Feed, device: Device, group: Group = ALON
     settings = recipes.resolve_settings(config.kind, config.preset, config.settings)
     recipe = recipes.create(config.kind, settings, feed.facts, device, config.seed)
     recipe.group = group
-    for network in recipe.modules.values():
+    networks = list(recipe.modules.values())
+    for network in networks:
         joint(network, group)
+    if config.recompute and not sum(recompute(network) for network in networks):
+        what = f"nothing in the networks of {config.kind} can be computed again"
+        raise UsageError(what, "Leave -s recompute out, and give a smaller -s batch.")
     return recipe
 
 

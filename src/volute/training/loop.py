@@ -7,10 +7,11 @@ killed and resumed ends with the same bytes as one that was not, on a CPU with a
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 
 import torch
@@ -181,7 +182,7 @@ class Loop:
         """Take a step; return its metrics, and whether to stop now."""
         shown = self.counters.shown
         batch = self.feed.draw(self.recipe.batch, shown, self.group.part)
-        with self.group.step():
+        with self.group.step(), self._memory():
             metrics = self.recipe.step(*batch, progress, shown)
         metrics, seconds, stopped = self._agreed(metrics, time.perf_counter() - start)
         if not all(math.isfinite(value) for value in metrics.values()):
@@ -190,6 +191,20 @@ class Loop:
         self._steps += 1
         self._adapt(shown)
         return metrics, stopped
+
+    @contextlib.contextmanager
+    def _memory(self) -> Iterator[None]:
+        """Say what helps where a step does not fit."""
+        try:
+            yield
+        except (RuntimeError, MemoryError) as error:  # of torch's errors one kind has a class
+            if not isinstance(error, MemoryError | torch.OutOfMemoryError) and (
+                "allocate memory" not in str(error)
+            ):
+                raise
+            what = f"a batch of {self.recipe.batch} does not fit into memory"
+            known = "" if self.config.recompute else ", or add -s recompute=true (a third slower)"
+            raise VoluteError(what, f"Give a smaller -s batch={known}.") from error
 
     def _agreed(
         self, metrics: dict[str, float], seconds: float

@@ -35,6 +35,8 @@ class RunConfig(Config):
     device: str = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     threads: int = Field(0, ge=0)
+    recompute: bool = False
+    """Gradient checkpointing: much less memory for about a third more time."""
     hardware: str = ""
     """Where it ran, in words, for the card."""
     data_key: str = ""

@@ -182,7 +182,7 @@ def test_a_shrunken_network_begins_near_the_large_one_and_learns_from_it(discs: 
     assert metrics["psnr_lost"] < 1
     with pytest.raises(UsageError, match="Use: volute shrink|is no wider network"):
         resume(made.path, settings={"teacher": str(made.model)})
-    for ref, words in (("garments-gan", "of kind gan"), ("photo-x2", "does not hold what it")):
+    for ref, words in (("garments-vae", "of kind vae"), ("photo-x2", "does not hold what it")):
         with pytest.raises(UsageError, match=words):
             shrink(ref)
     with pytest.raises(UsageError, match="is no smaller network"):

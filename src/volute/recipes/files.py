@@ -12,7 +12,7 @@ def _lasting(name: str) -> str:
     return str(Path(name).resolve()) if name and Path(name).exists() else name
 
 
-def _told(name: str) -> str:
+def told(name: str) -> str:
     """Return what a model is called: the folder `model` by the run that it lies in."""
     path = Path(name)
     return path.parent.name if path.name == "model" else path.name
@@ -24,5 +24,5 @@ Teacher = Annotated[
     PlainSerializer(lambda path: Path(path).name),
 ]
 """A file; a model that was made with it says its name, not where it lay."""
-Start = Annotated[str, AfterValidator(_lasting), PlainSerializer(_told)]
+Start = Annotated[str, AfterValidator(_lasting), PlainSerializer(told)]
 """A shipped model, a run or an artefact; told likewise."""

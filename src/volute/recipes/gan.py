@@ -17,14 +17,16 @@ knows those it has learned from than those held out (Karras et al. 2020, ADA, eq
 from __future__ import annotations
 
 import math
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from volute.events import Verdict
-from volute.nets.classic import ClassicDiscriminator, ClassicGenerator
-from volute.nets.gan import Discriminator, Generator
+from volute.nets.gan import Generator
+from volute.nets.narrow import narrow_generator
+from volute.recipes.files import told
+from volute.recipes.gan_networks import networks, teacher
 from volute.recipes.gan_settings import FEWEST, GanSettings
 from volute.training.adversarial import relativistic, score_pairs
 from volute.training.augment import Adaptive, augment, flip
@@ -44,6 +46,9 @@ from volute.training.recipe import (
     seeded,
 )
 
+TAUGHT = 10.0
+"""Weight of the mean difference from a teacher's pictures, which lie in [-1, 1]."""
+
 
 class GanRecipe(PictureRecipe):
     """The generator, the discriminator and their step; see `volute.training.recipe.Recipe`."""
@@ -62,7 +67,7 @@ class GanRecipe(PictureRecipe):
         self.gamma_end = (0.1 if small else 1.0) if end == "auto" else end
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            generator, discriminator = _networks(settings, facts)
+            generator, discriminator = networks(settings, facts)
         self.generator = device.place(generator)
         self.discriminator = device.place(discriminator)
         self.augment = Adaptive(facts.pictures).to(device.torch)
@@ -85,6 +90,23 @@ class GanRecipe(PictureRecipe):
         }
         self.conditional = facts.classes > 0 and settings.networks == "modern"
 
+    def prepare(self) -> None:
+        """Begin with the most important channels of the teacher, if there is one.
+
+        Raises:
+            UsageError: if it is no wider generator of the same pictures.
+        """
+        if self.settings.teacher:
+            assert isinstance(self.generator, Generator)
+            narrow_generator(self.generator, self.teacher)
+            average = self.averages["generator"].network
+            average.load_state_dict(self.generator.state_dict())
+
+    @cached_property
+    def teacher(self) -> Generator:
+        """The wider generator that is learned from."""
+        return self.device.place(teacher(self.settings, self.facts))
+
     def step(
         self, pictures: torch.Tensor, labels: torch.Tensor, progress: float, shown: int
     ) -> dict[str, float]:
@@ -98,7 +120,7 @@ class GanRecipe(PictureRecipe):
         latent = normal((len(real), self.settings.latent), rng)
         fake = self._generate(latent, label)
         metrics = self._discriminator_step(real, fake.detach(), label, gamma, rng)
-        metrics |= self._generator_step(real, fake, label, rng)
+        metrics |= self._generator_step(real, fake, label, rng, self._taught(latent, label, fake))
         metrics["augmented"] = self.augmented
         count = len(real) * self.group.size
         self.averages["generator"].update(self.generator, count, shown + count)
@@ -185,6 +207,7 @@ class GanRecipe(PictureRecipe):
             radius=self.facts.size,
             latent=self.settings.latent,
             labelled=self.conditional,
+            tutor=self.settings.teacher and f"a wider generator, {told(self.settings.teacher)}",
         )
 
     def _generate(self, latent: torch.Tensor, label: torch.Tensor | None) -> torch.Tensor:
@@ -267,6 +290,7 @@ class GanRecipe(PictureRecipe):
         fake: torch.Tensor,
         label: torch.Tensor | None,
         rng: torch.Generator,
+        taught: torch.Tensor | None,
     ) -> dict[str, float]:
         self.discriminator.requires_grad_(False)
         on_fake = self._score(fake, label, rng)
@@ -276,8 +300,22 @@ class GanRecipe(PictureRecipe):
             loss = relativistic(on_fake, on_real)
         else:
             loss = F.softplus(-on_fake).mean()
+        metrics = {"g_loss": loss.item()}
+        if taught is not None:
+            loss = loss + TAUGHT * taught
+            metrics["from_teacher"] = taught.item()
         self._descend("generator", loss)
-        return {"g_loss": loss.item()}
+        return metrics
+
+    def _taught(
+        self, latent: torch.Tensor, label: torch.Tensor | None, fake: torch.Tensor
+    ) -> torch.Tensor | None:
+        """Return how far pictures are from what the teacher makes of the same noise."""
+        if not self.settings.teacher:
+            return None
+        with torch.no_grad(), self.device.autocast():
+            wanted = self.teacher(latent) if label is None else self.teacher(latent, label)
+        return (fake - wanted.float()).abs().mean()
 
     def _descend(self, name: str, loss: torch.Tensor) -> None:
         optimiser = self.optimisers[name]
@@ -289,29 +327,6 @@ class GanRecipe(PictureRecipe):
         for optimiser in self.optimisers.values():
             for group in optimiser.param_groups:
                 group["lr"] = self.lr * _mix(cosine, self.settings.lr_end)
-
-
-def _networks(settings: GanSettings, facts: DataFacts) -> tuple[nn.Module, nn.Module]:
-    size, channels, width = facts.size, facts.channels, settings.width
-    if settings.networks == "classic":
-        generator = ClassicGenerator(size, channels, settings.latent, 2 * width)
-        return generator, ClassicDiscriminator(size, channels, width)
-    wide = width * 3 // 2
-    blocks = int(size > 32) if settings.blocks == "auto" else settings.blocks
-    resampling = settings.resampling
-    if resampling == "auto":
-        resampling = "transposed" if size > 32 and not blocks else "bilinear"
-    generator = Generator(
-        size,
-        channels,
-        facts.classes,
-        settings.latent,
-        width,
-        wide,
-        blocks,
-        resampling,
-    )
-    return generator, Discriminator(size, channels, facts.classes, width, 2 * width, blocks)
 
 
 def _mix(cosine: float, end: float) -> float:

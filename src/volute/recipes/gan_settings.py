@@ -8,6 +8,7 @@ from pydantic import Field
 
 from volute.config import Config
 from volute.nets.gan import Resampling
+from volute.recipes.files import Start
 
 FEWEST = 8
 """Pictures of a batch under which a training is doubtful."""
@@ -43,6 +44,9 @@ class GanSettings(Config):
     """DiffAugment; `auto` is as much as keeps the discriminator from learning by heart."""
     flip: bool = False
     """Mirror pictures at random: only if the data allow it."""
+    teacher: Start = ""
+    """A wider model of the same pictures, latent and blocks: the generator begins with its most
+    important channels and also learns what it makes (`volute shrink`)."""
 
 
 PRESETS: dict[str, dict[str, object]] = {

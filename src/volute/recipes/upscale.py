@@ -33,7 +33,7 @@ from volute.nets.gan import Discriminator
 from volute.nets.narrow import narrow
 from volute.nets.upscaler import Upscaler, begin, folded
 from volute.nets.weights import filled
-from volute.recipes.files import Start
+from volute.recipes.files import Start, told
 from volute.training.adversarial import Judge
 from volute.training.augment import flip, turn
 from volute.training.degrade import degrade, in_bytes, reduced
@@ -163,13 +163,13 @@ class UpscaleRecipe(PictureRecipe):
     def teacher(self) -> Upscaler:
         """The wider network that is learned from, as it runs."""
         artefact = open_artefact(resolve(self.settings.teacher))
-        told, about = UpscaleSettings.make(artefact.config.settings), artefact.config.descriptor
+        wide, about = UpscaleSettings.make(artefact.config.settings), artefact.config.descriptor
         own, facts = self.settings, self.facts
         fits = about.kind == "upscale" and about.channels == facts.channels
-        if not fits or told.width <= own.width or _shape(told) != _shape(own):
+        if not fits or wide.width <= own.width or _shape(wide) != _shape(own):
             what = f"{artefact.config.name} is no wider network of the same scale, colours, blocks"
             raise UsageError(what, "Use: volute shrink MODEL")
-        large = Upscaler(about.channels, told.width, told.blocks, told.scale, told.robust)
+        large = Upscaler(about.channels, wide.width, wide.blocks, wide.scale, wide.robust)
         large = filled(folded(large), artefact, "upscaler.").requires_grad_(False)
         return large.to(self.device.torch)
 
@@ -250,7 +250,7 @@ class UpscaleRecipe(PictureRecipe):
             scale=self.settings.scale,
             exact=True,
             metrics=self.evaluate(held) | self._lost(held),
-            tutor=self.settings.teacher and f"a wider network, {_name(self.settings)}",
+            tutor=self.settings.teacher and f"a wider network, {told(self.settings.teacher)}",
         )
 
     def _small_side(self) -> int:
@@ -305,10 +305,6 @@ class UpscaleRecipe(PictureRecipe):
 def _shape(settings: UpscaleSettings) -> tuple[int, int, bool]:
     """Return what a network has in common with its teacher."""
     return settings.scale, settings.blocks, settings.robust
-
-
-def _name(settings: UpscaleSettings) -> str:
-    return str(settings.model_dump()["teacher"])
 
 
 def _difference(made: torch.Tensor, large: torch.Tensor, spectrum: float) -> torch.Tensor:

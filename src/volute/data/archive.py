@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import tarfile
 import zipfile
@@ -107,7 +108,7 @@ def content_of(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes | Dat
     return stream.read()
 
 
-def _unpacked(path: Path) -> IO[bytes]:
+def _unpacked(path: Path) -> io.BufferedIOBase:
     with path.open("rb") as stream:
         head = stream.read(6)
     for magic, opener in _OPENERS.items():
@@ -125,7 +126,7 @@ class Bounded:
         bomb: raised when there are more.
     """
 
-    def __init__(self, stream: IO[bytes], limit: int, bomb: DataError) -> None:
+    def __init__(self, stream: IO[bytes] | io.BufferedIOBase, limit: int, bomb: DataError) -> None:
         self._stream, self._limit, self._bomb = stream, limit, bomb
 
     def read(self, size: int) -> bytes:

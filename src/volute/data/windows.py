@@ -32,6 +32,8 @@ from volute.media.modes import CHANNELS, Mode, to_mode
 from volute.media.photo import PictureError
 
 Result = TypeVar("Result")
+Labelled = tuple[np.ndarray, np.ndarray]
+"""Squares uint8 [n, side, side, C] and their labels int64 [n]."""
 LANES, WINDOW, WINDOW_BYTES = 16, 2048, 128 << 20
 """Shards that are mixed at once, and pictures of a window of all lanes, in number and bytes."""
 TILES = 16
@@ -129,7 +131,7 @@ class Form:
         if not found.squares:
             return "smaller than a tile"
         count = min(TILES, len(found.squares))
-        chosen = Sampler(len(found.squares), seed).indices(0, count)
+        chosen = Sampler(len(found.squares), seed + sample.number).indices(0, count)
         block = np.stack([to_mode(found.squares[i], self.mode) for i in chosen])
         return block[~near_empty(block)]
 
@@ -162,8 +164,10 @@ class Windows:
         self._lock = threading.Lock()
         self._failed: dict[str, str] = {}
         self._skipped, self._said = 0, 0
+        shape = (0, form.size, form.size, CHANNELS[form.mode])
+        self._nothing = np.empty(shape, np.uint8)
 
-    def at(self, positions: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
+    def at(self, positions: np.ndarray, step: int) -> Labelled:
         """Return what lies at positions, `step` apart: uint8 [n, side, side, C], int64 [n].
 
         Raises:
@@ -183,19 +187,15 @@ class Windows:
             labels[rows] = window.labels[lane[rows], places[rows]]
         return squares, labels
 
-    def held(self) -> tuple[np.ndarray, np.ndarray]:
+    def held(self) -> Labelled:
         """Return what is held out, likewise; a shard that cannot be read is an error."""
-        found = [
-            (squares, self._form.label(sample.label))
-            for sample in self._shards[-1].run(0, self.plan.held)
-            if (squares := self._taken(self._shards[-1], sample, 0)) is not None
-        ]
+        shard = self._shards[-1]
+        found = [self._taken(shard, sample, 0) for sample in shard.run(0, self.plan.held)]
         self._say()
-        if not found:
-            what = f"the first {self.plan.held:,} pictures of {self._shards[-1].name}"
+        if not any(len(labels) for _, labels in found):
+            what = f"the first {self.plan.held:,} pictures of {shard.name}"
             raise DataError(f"{what} are held out, and none can be used", "Replace them.")
-        labels = np.repeat([label for _, label in found], [len(squares) for squares, _ in found])
-        return np.concatenate([squares for squares, _ in found]), labels.astype(np.int64)
+        return _joined(found)
 
     def _window(self, number: int) -> _Window:
         for old in [known for known in self._ready if known not in (number, number + 1)]:
@@ -209,42 +209,47 @@ class Windows:
 
     def _read(self, number: int) -> _Window:
         """Read a window of each own lane; one without pictures takes those of another."""
-        jobs = [lambda lane=lane: self._lane(lane, number) for lane in self._lanes]
-        found = _in_threads(jobs)
-        full = [part for part in found if part is not None]
+        shape = (len(self._lanes), self.plan.size)
+        squares = np.empty((*shape, *self._nothing.shape[1:]), np.uint8)
+        window = _Window(squares, np.empty(shape, np.int64))
+        read = [lambda row=row: self._lane(number, row, window) for row in range(shape[0])]
+        filled = _in_threads(read)
         with self._lock:
             check_failing(self._failed, len(self._shards))
-        if not full:
+        full = np.flatnonzero(filled)
+        if not len(full):
             names = {self._shards[self.plan.source(i, number)[0]].name for i in self._lanes}
             what = f"no picture of these shards can be used: {', '.join(sorted(names))}"
             raise DataError(what, "Look at them: volute data check SHARD")
-        filled = [part or full[i % len(full)] for i, part in enumerate(found)]
-        return _Window(*(np.stack([part[side] for part in filled]) for side in (0, 1)))
+        for row in np.flatnonzero(~np.array(filled)):
+            other = full[row % len(full)]
+            window.squares[row], window.labels[row] = squares[other], window.labels[other]
+        return window
 
-    def _lane(self, lane: int, number: int) -> tuple[np.ndarray, np.ndarray] | None:
-        plan = self.plan
+    def _lane(self, number: int, row: int, window: _Window) -> bool:
+        """Read into a row of a window; return whether there was something to read."""
+        plan, lane = self.plan, self._lanes[row]
         index, first = plan.source(lane, number)
         shard = self._shards[index]
         seed = int(np.random.SeedSequence([plan.seed, lane, number]).generate_state(1)[0])
-        squares, labels = [], []
+        found: list[Labelled] = []
         try:
             for sample in shard.run(first, plan.pictures, plan.held * (index == plan.shards - 1)):
-                taken = self._taken(shard, sample, seed)
-                if taken is not None:
-                    squares += list(taken)
-                    labels += [self._form.label(sample.label)] * len(taken)
+                found.append(self._taken(shard, sample, seed))
         except ShardError as error:
             self._note_failed(error)
-        if not squares:
-            return None
+        if not any(len(labels) for _, labels in found):
+            return False
+        squares, labels = _joined(found)
         order = Sampler(len(squares), seed).indices(0, plan.size)
-        return np.stack([squares[i] for i in order]), np.array(labels, np.int64)[order]
+        window.squares[row], window.labels[row] = squares[order], labels[order]
+        return True
 
-    def _taken(self, shard: Shard, sample: Sample, seed: int) -> np.ndarray | None:
-        """Return the squares of a picture, or count it as skipped."""
-        found = self._form.squares(sample, seed + sample.number)
-        if not isinstance(found, str):
-            return found
+    def _taken(self, shard: Shard, sample: Sample, seed: int) -> Labelled:
+        """Return the squares of a picture; one that cannot be used is counted as skipped."""
+        label, found = self._form.label(sample.label), self._form.squares(sample, seed)
+        if label is not None and not isinstance(found, str):
+            return found, np.full(len(found), label, np.int64)
         with self._lock:
             self._skipped += 1
             if self._skipped >= 2 * self._said:
@@ -252,7 +257,7 @@ class Windows:
                 some = "1 picture" if self._skipped == 1 else f"{self._skipped:,} pictures"
                 last = f"{shard.name}/{sample.name}: {found}"
                 self._lines.put(f"{some} skipped so far, the last: {last}")
-        return None
+        return self._nothing, np.empty(0, np.int64)
 
     def _note_failed(self, error: ShardError) -> None:
         with self._lock:
@@ -263,6 +268,10 @@ class Windows:
     def _say(self) -> None:
         while not self._lines.empty():
             self._tell(self._lines.get())
+
+
+def _joined(parts: list[Labelled]) -> Labelled:
+    return np.concatenate([part[0] for part in parts]), np.concatenate([p[1] for p in parts])
 
 
 def _begun(work: Callable[[], Result]) -> Future[Result]:

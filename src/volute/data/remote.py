@@ -20,7 +20,7 @@ SILENT_S = 60.0
 """Seconds that a server may be silent."""
 HERE = ("file", "local", "memory")
 """Protocols that reach no other machine."""
-_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:[:/]*//")
+_URL = re.compile(r"(?:[a-zA-Z][a-zA-Z0-9+.-]*::)*[a-zA-Z][a-zA-Z0-9+.-]*://")
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs"}
 _PACKAGES |= {"abfs": "adlfs", "az": "adlfs", "sftp": "paramiko", "ssh": "paramiko"}
 
@@ -54,6 +54,8 @@ def check_url(url: str) -> None:
         UsageError: if it does; the message does not repeat it.
         VoluteError: if VOLUTE_OFFLINE is set and it leads elsewhere.
     """
+    if "::" in url:
+        raise UsageError("a chain of file systems (::) is not read", "Give the URL of the tars.")
     parts = urlsplit(url)
     shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     if "@" in parts.netloc or parts.query or parts.fragment:
@@ -61,8 +63,6 @@ def check_url(url: str) -> None:
         hint += "GOOGLE_APPLICATION_CREDENTIALS, ~/.netrc, or what the file system reads."
         what = "a user, a password or what follows a question mark would be written into the run"
         raise UsageError(f"{shown}: {what}", hint)
-    if "::" in url:
-        raise UsageError(f"{shown} is a chain of file systems", "Give the URL of the tars alone.")
     if os.environ.get("VOLUTE_OFFLINE", "") not in ("", "0") and parts.scheme not in HERE:
         hint = "Unset it, or give files of this machine."
         raise VoluteError(f"{shown} is not fetched: VOLUTE_OFFLINE is set", hint)

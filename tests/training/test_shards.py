@@ -104,7 +104,7 @@ def test_from_a_server_that_breaks_off_the_same_is_learned(tmp_path: Path) -> No
     assert all(np.array_equal(one[name], other[name]) for name in one)
     said = [event.text for event in events if isinstance(event, Note) and event.topic == "data"]
     assert said[0] == f"looking for {server.url}/s-{{000..003}}.tar"
-    assert "in memory: 2 x 64 pictures of 4 shards, 0 MB" in said
+    assert "in memory: 2 x 64 pictures of 4 shards, 0.0 MB" in said
     config = (run.path / "config.toml").read_text(encoding="utf-8")
     assert "s-{000..003}.tar" in config
     assert "160 pictures in 4 shards" in (run.model / "README.md").read_text(encoding="utf-8")

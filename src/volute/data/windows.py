@@ -92,7 +92,7 @@ def planned(
         lanes = processes * max(1, lanes // processes)
     tiles = min(max(tiles, 1.0), float(TILES))
     size = min(WINDOW, WINDOW_BYTES // square) // lanes
-    size = max(1, min(size, round(each * tiles)))
+    size = max(1, min(size, int(each * tiles)))
     pictures = max(1, round(size / tiles))
     parts = max(1, round(each / pictures))
     return Plan(shards, lanes, size, pictures, parts, held, seed)

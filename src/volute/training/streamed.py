@@ -120,4 +120,4 @@ class ShardFeed(PictureFeed):
         plan = self._windows.plan
         count = plan.size * plan.lanes // self._group.size
         megabytes = 2 * count * self._dataset.pictures[0].nbytes / 1e6
-        return f"in memory: 2 x {count:,} pictures of {plan.lanes} shards, {megabytes:,.0f} MB"
+        return f"in memory: 2 x {count:,} pictures of {plan.lanes} shards, {megabytes:,.1f} MB"

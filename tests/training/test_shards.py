@@ -6,20 +6,23 @@ import itertools
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 import fsspec
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from shapes import TINY
-from sharding import serving, shards, written
+from shapes import TINY, shapes
+from sharding import png, serving, shards, tar, written
 from volute.data import members, windows
 from volute.errors import DataError, UsageError
-from volute.events import Event, Note
+from volute.events import Event, Note, silent
 from volute.exports import export_run
 from volute.jobs import resume, train
-from volute.training.run import Run
+from volute.learned import opened
+from volute.training.run import Run, RunConfig
+from volute.training.streamed import ShardFeed
 
 sys.path.insert(0, str(Path(__file__).parent))
 from together import do, launch
@@ -124,6 +127,37 @@ def test_other_shards_are_refused_with_the_difference_or_accepted(tmp_path: Path
         export_run(run.path, tmp_path / "model")
     resume(run.path, kimg=0.32, accept_data=True)
     assert run.metrics["shown"] == 320
+
+
+def test_classes_that_the_first_pictures_lack_are_learned_if_they_are_named(tmp_path: Path) -> None:
+    pictures, labels = shapes(160)
+    order = np.argsort(labels, kind="stable")[::-1]  # a tar of bars, then of both, then of discs
+    found = [(f"{i}.png", png(pictures[n]), labels[n]) for i, n in enumerate(order)]
+    tars = [
+        tar([m for name, c, label in found[k : k + 40] for m in _labelled(name, c, label)])
+        for k in range(0, 160, 40)
+    ]
+    with patch("volute.data.shards.LOOKED", 40):
+        how = {"kimg": 0.16, "out": tmp_path / "run"}
+        settings = TINY["classify"] | {"data": {"classes": ["disc", "bar"]}}
+        source = written(tmp_path / "set", tars)
+        with pytest.raises(DataError, match="two classes"):
+            train("classify", source, settings=TINY["classify"], **how)
+        config = RunConfig.make(
+            {"kind": "classify", "source": source, "preset": "tiny", "size": 16}
+            | {"data": settings["data"]}
+        )
+        feed = opened(config, silent)
+        assert isinstance(feed, ShardFeed)
+        (one, other) = feed.facts.counts
+        assert one == other == pytest.approx(80, rel=0.2)  # by size, and tars are padded
+        assert set(feed._dataset.labels) == {1}
+        run = train("classify", source, settings=settings, **how)
+    assert run.metrics["shown"] == 160
+
+
+def _labelled(name: str, content: bytes, label: int) -> list[tuple[str, bytes]]:
+    return [(name, content), (name.replace("png", "cls"), str(label).encode())]
 
 
 def test_kinds_that_need_all_at_hand_say_so(tmp_path: Path) -> None:

@@ -32,7 +32,8 @@ class ShardFeed(PictureFeed):
 
     def __init__(self, shards: Shards, sample: Dataset, settings: DataSettings, emit: Emit) -> None:
         classes = settings.classes or sample.classes
-        numbers = np.array([classes.index(name) for name in sample.classes] or [0], np.int64)
+        shown = sample.classes or [name for name in (sample.report.only,) if name in classes]
+        numbers = np.array([classes.index(name) for name in shown] or [0], np.int64)
         super().__init__(replace(sample, classes=classes, labels=numbers[sample.labels]))
         self._shards, self._settings, self._emit = shards, settings, emit
         share = sample.report.share

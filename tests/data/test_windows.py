@@ -156,7 +156,8 @@ def test_a_tar_is_read_once_in_a_pass(tmp_path: Path) -> None:
         reader._taken = _counting(reader._taken, decoded)  # type: ignore[method-assign]
         reader.at(np.arange(120), 1)
         reader._ready[6].result()
-        assert Counter(decoded[:120]) == dict.fromkeys(range(60), 2)
+        again = Counter(dict.fromkeys(range(10), 2))  # the next pass has begun
+    assert Counter(decoded) == again + Counter(dict.fromkeys(range(60), 2))
 
 
 def _counting(call, decoded: list[int]):
@@ -179,11 +180,13 @@ def test_damaged_pictures_are_skipped_counted_and_told(tmp_path: Path) -> None:
     squares, labels = of(tmp_path, plan_of(1, 40), form, said).at(np.arange(40), 1)
     assert len({square.tobytes() for square in squares}) == 37
     assert not labels.any()
-    assert said[0].startswith("1 picture skipped so far, the last: s-000.tar/03.png: broken PNG")
-    assert (
-        said[1]
-        == "2 pictures skipped so far, the last: s-000.tar/09.png: the file is empty (0 bytes)"
-    )
+    reasons = ["03.png: broken PNG", "09.png: the file is empty (0 bytes)"]
+    assert len(said) == 2  # two windows are read at once: either may come first
+    for line, count in zip(said, ("1 picture", "2 pictures"), strict=True):
+        assert any(
+            line.startswith(f"{count} skipped so far, the last: s-000.tar/{reason}")
+            for reason in reasons
+        )
 
 
 def test_a_class_that_is_not_known_is_skipped(tmp_path: Path) -> None:

@@ -163,7 +163,8 @@ class Windows:
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._failed: dict[str, str] = {}
-        self._skipped, self._said = 0, 0
+        self._skipped: set[tuple[str, int]] = set()
+        self._said = 0
         shape = (0, form.size, form.size, CHANNELS[form.mode])
         self._nothing = np.empty(shape, np.uint8)
 
@@ -251,10 +252,11 @@ class Windows:
         if label is not None and not isinstance(found, str):
             return found, np.full(len(found), label, np.int64)
         with self._lock:
-            self._skipped += 1
-            if self._skipped >= 2 * self._said:
-                self._said = self._skipped
-                some = "1 picture" if self._skipped == 1 else f"{self._skipped:,} pictures"
+            self._skipped.add((shard.name, sample.number))  # once, however often it comes
+            count = len(self._skipped)
+            if count >= max(1, 2 * self._said):
+                self._said = count
+                some = "1 picture" if count == 1 else f"{count:,} pictures"
                 last = f"{shard.name}/{sample.name}: {found}"
                 self._lines.put(f"{some} skipped so far, the last: {last}")
         return self._nothing, np.empty(0, np.int64)

@@ -237,7 +237,12 @@ def open_source(
     source: str | Path, size: int | None, settings: dict[str, Any], emit: Emit
 ) -> Dataset:
     """Open pictures with the table `data` of `settings`."""
-    return open_dataset(Path(source), _Settings.make(settings).data, size, emit)
+    return open_dataset(Path(source), data_settings(settings), size, emit)
+
+
+def data_settings(settings: dict[str, Any]) -> DataSettings:
+    """Return the table `data` of `settings`, checked."""
+    return _Settings.make(settings).data
 
 
 def _is_model(made: str | Path) -> bool:

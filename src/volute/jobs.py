@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from volute import learned, recipes
+from volute.data.shards import called, is_shards
 from volute.errors import UsageError
 from volute.events import Emit, Note, Saved, Verdict, silent
 from volute.paths import new_run, run_name
@@ -53,7 +54,8 @@ def train(
     Args:
         kind: `gan`, `vae`, `classify`, `extractor`, `upscale`, `style` or `lm`.
         source: a folder (subfolders are classes), zip, tar or npz of pictures; `scenes` for
-            procedural ones. For `style` one painting or several, or a folder of them: what is
+            procedural ones. Tars as a pattern, or by URL, are read as they are learned (see
+            `volute.data.shards`). For `style` one painting or several, or a folder of them: what is
             painted comes from the setting `content`, a source as above. For `lm` texts; for
             `classify` also texts: CSV, JSON lines, or a folder of folders of `.txt` files.
         preset: `tiny`, `small`, `base`, `large`, for a GAN also `classic`, for `upscale` `fast`,
@@ -81,7 +83,7 @@ def train(
     emit = emit if group.first else silent
     values = dict(settings or {})
     inputs = [source] if isinstance(source, str | Path) else source
-    pictures = recipes.given(kind, [Path(path) for path in inputs], values)
+    pictures = recipes.given(kind, inputs, values)
     tile = recipes.kind_of(kind).tile
     common = {key: values.pop(key) for key in COMMON if key in values}
     if tile:
@@ -124,7 +126,7 @@ def train(
     )
     recipe = recipe_of(config, feed, chosen, group)
     recipe.prepare()
-    run = Run(_folder(Path(inputs[0]), group) if out is None else Path(out))
+    run = Run(_folder(inputs[0], group) if out is None else Path(out))
     if group.first:
         config.write(run.path / "config.toml")
         learned.note(run, config, feed)
@@ -266,9 +268,11 @@ def _chosen(config: RunConfig, group: Group) -> Device:
     return replace(chosen, precision=group.tell(chosen.precision.encode()).decode())
 
 
-def _folder(source: Path, group: Group) -> Path:
+def _folder(source: str | Path, group: Group) -> Path:
     """Return the next free folder for a run, the same in all processes."""
-    path = str(new_run(Path("runs"), run_name(source))) if group.first else ""
+    shards = is_shards(source)
+    name = run_name(Path(called(str(source)) if shards else source))
+    path = str(new_run(Path("runs"), name)) if group.first else ""
     return Path(group.tell(path.encode()).decode())
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from volute import data, recipes
 from volute.data.labelled import open_labelled
-from volute.data.listing import difference, listing
+from volute.data.listing import Listing, difference, listing
+from volute.data.shards import lasting as shards_lasting
 from volute.data.text import open_text
 from volute.errors import DataError, UsageError
 from volute.events import Emit
@@ -15,9 +16,12 @@ from volute.paths import write_text
 from volute.training.feed import Feed, PictureFeed, TextFeed
 from volute.training.labelled import LabelledFeed
 from volute.training.run import Run, RunConfig
+from volute.training.streamed import ShardFeed
 
 FILES = "files.json"
 """In a run: the names of what it learns from."""
+STREAMED = ("gan", "vae", "classify", "extractor", "upscale")
+"""Kinds that learn from pictures that go by."""
 
 
 def opened(config: RunConfig, emit: Emit) -> Feed:
@@ -28,8 +32,14 @@ def opened(config: RunConfig, emit: Emit) -> Feed:
         if config.kind == "classify":
             return LabelledFeed(open_labelled(paths), name)
         return TextFeed(open_text(paths), name)
-    source, size = Path(config.source), config.size or None
-    return PictureFeed(data.open_dataset(source, config.data, size, emit))
+    size = config.size or None
+    if data.is_shards(config.source):
+        if config.kind not in STREAMED:
+            what = f"{config.kind} does not learn from shards"
+            raise UsageError(what, f"Unpack some of them; {', '.join(STREAMED)} do.")
+        shards, first = data.open_shards(config.source, config.data, size, emit)
+        return ShardFeed(shards, first, config.data, emit)
+    return PictureFeed(data.open_dataset(Path(config.source), config.data, size, emit))
 
 
 def data_key(config: RunConfig, feed: Feed) -> str:
@@ -40,7 +50,7 @@ def data_key(config: RunConfig, feed: Feed) -> str:
 def note(run: Run, config: RunConfig, feed: Feed) -> None:
     """Write into the run what it learns from: in words, and file by file."""
     write_text(run.path / "data.txt", feed.report)
-    files = {"classes": feed.classes, "files": listing(_sources(config))}
+    files = {"classes": feed.classes, "files": _listing(config, feed)}
     write_text(run.path / FILES, json.dumps(files))
 
 
@@ -59,15 +69,26 @@ def changed(run: Run, config: RunConfig, feed: Feed) -> DataError | None:
         return DataError(what, f"{hint} To go on all the same: volute resume --accept-data")
     before = json.loads(path.read_text(encoding="utf-8"))
     marks = {name: tuple(mark) for name, mark in before["files"].items()}
-    what += f": {difference(marks, listing(_sources(config)))}"
+    what += f": {difference(marks, _listing(config, feed))}"
     if tuple(before["classes"]) != tuple(feed.classes):
         raise DataError(f"{what}; and its classes are others", hint)
     return DataError(what, f"{hint} To go on all the same: volute resume --accept-data")
 
 
-def lasting(source: Path) -> str:
-    """Return what a run calls its source, so that it is found from any folder."""
+def lasting(source: str | Path) -> str:
+    """Return what a run calls its source, so that it is found from any folder.
+
+    Raises:
+        UsageError: if its name is not UTF-8, or it is a URL that holds a secret.
+    """
+    if data.is_shards(source):
+        return shards_lasting(str(source))
+    source = Path(source)
     return str(source) if data.is_scenes(source) else _printable(source.resolve())
+
+
+def _listing(config: RunConfig, feed: Feed) -> Listing:
+    return feed.listing if isinstance(feed, ShardFeed) else listing(_sources(config))
 
 
 def _sources(config: RunConfig) -> list[Path]:

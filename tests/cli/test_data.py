@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 from drawing import folder_of, noise, png
 from volute.cli.data import register
+from volute.data.members import Shard
+from volute.data.shards import expanded
 from volute.errors import DataError, UsageError
 
 APP = typer.Typer()
@@ -65,3 +67,37 @@ def test_refusals_reach_the_top(tmp_path, words, error, text):
     result = run("check", folder_of(tmp_path, 3), *words)
     assert isinstance(result.exception, error)
     assert text in str(result.exception)
+
+
+def test_shards_keep_pictures_and_classes(tmp_path):
+    for number, kind in enumerate(["cat", "dog", "eel"]):
+        folder_of(tmp_path / "set" / kind, 10, start=10 * number)
+    (tmp_path / "set" / "cat" / "notes.txt").write_text("no picture")
+    (tmp_path / "set" / "stray.png").write_bytes(png(noise(99)))
+    out = tmp_path / "shards"
+    result = run("pack", tmp_path / "set", "-o", out, "--shards", 12)
+    lines = result.stdout.splitlines()
+    assert lines[0] == "30 pictures, 3 classes"
+    assert lines[1] == "left out: cat/notes.txt: not a picture of a known format"
+    assert lines[2] == "left out: stray.png: without class"
+    pattern = str(out / "set-{000000..000002}.tar")
+    assert lines[3] == f"volute train gan '{pattern}'"
+    assert [path.name for path in sorted(out.iterdir())] == expanded("set-{000000..000002}.tar")
+    samples = [s for path in sorted(out.iterdir()) for s in Shard(str(path), path.name).samples()]
+    assert len(samples) == 30
+    for sample in samples:
+        (where,) = [
+            p for p in (tmp_path / "set").rglob("*.png") if p.read_bytes() == sample.content
+        ]
+        assert sample.label == where.parent.name
+    first = [sample.label for sample in samples[:12]]
+    assert set(first) == {"cat", "dog", "eel"}
+    assert first != sorted(first)
+    report = json.loads(run("check", pattern, "--size", "16", "--json").stdout)
+    assert report["classes"] == {"cat": 10, "dog": 10, "eel": 10}
+    again = tmp_path / "again"
+    run("pack", tmp_path / "set", "-o", again, "--shards", 12)
+    for path in out.iterdir():
+        assert path.read_bytes() == (again / path.name).read_bytes()
+    assert isinstance(run("pack", tmp_path / "set", "-o", out).exception, UsageError)
+    assert isinstance(run("pack", out / "set-000000.tar", "-o", again / "x").exception, DataError)

@@ -47,8 +47,8 @@ def train(
         ),
     ],
     source: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Folder, zip, tar or npz; texts; for style, paintings."),
+        list[str] | None,
+        typer.Argument(help="Folder, zip, tar, npz, tars; texts; for style, paintings."),
     ] = None,
     preset: Annotated[str | None, typer.Option(help="tiny small base large; gan: classic")] = None,
     size: Annotated[int | None, typer.Option(help="Side in px; by default from the data.")] = None,
@@ -71,6 +71,7 @@ def train(
       volute train gan photos/ --time 30m
       volute train vae photos.zip --size 64 --kimg 500 -o runs/faces
       volute train gan aerial/ -s data.crop=tiles -s flip=true
+      volute train gan 's3://bucket/photos-{000000..000099}.tar'
       volute train style starry.jpg --time 20m -s content=photos/
       volute train classify texts.csv --time 3m
       volute train gan -c runs/photos-1/config.toml --seed 1
@@ -92,7 +93,7 @@ def train(
     values["settings"] = merged(values.get("settings", {}), parse_settings(set_ or []))
     if kind == "style" and config:
         if source:
-            values["settings"]["styles"] = [str(path) for path in source]
+            values["settings"]["styles"] = source
         values["source"] = values["settings"].pop("content", _from_config(config, kind)["source"])
     if kind in ("lm", "classify") and source:
         values["settings"].pop("texts", None)

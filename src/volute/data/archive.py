@@ -15,6 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from volute.data.entry import Entry, FileSource, clean_name, is_junk
 from volute.errors import DataError
@@ -77,7 +78,7 @@ class Tar(FileSource):
         """Yield the regular files in the order of the archive."""
         try:
             with _unpacked(self.path) as stream:
-                bounded = _Bounded(stream, self)
+                bounded = Bounded(stream, self.expansion_limit(), self.bomb())
                 with tarfile.open(fileobj=bounded, mode="r:") as archive:  # type: ignore[call-overload]
                     yield from self._members(archive)
         except DataError:
@@ -86,17 +87,25 @@ class Tar(FileSource):
             raise self.damaged(error) from error
 
     def _members(self, archive: tarfile.TarFile) -> Iterator[Entry]:
-        while (member := archive.next()) is not None:
-            vars(archive)["members"].clear()  # it would keep every header
-            if not member.isreg() or is_junk(member.name):
-                continue
-            name = clean_name(member.name)
-            if member.size > FILE_LIMIT:
-                yield Entry(name, _too_large(name, member.size))
-                continue
-            stream = archive.extractfile(member)
-            assert stream is not None
-            yield Entry(name, stream.read())
+        for member in regular(archive):
+            yield Entry(clean_name(member.name), content_of(archive, member))
+
+
+def regular(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Yield the headers of a tar's files but hidden ones, and keep none of them."""
+    while (member := archive.next()) is not None:
+        vars(archive)["members"].clear()  # it would keep every header
+        if member.isreg() and not is_junk(member.name):
+            yield member
+
+
+def content_of(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes | DataError:
+    """Return the bytes of a tar's file, or the error that they are too many."""
+    if member.size > FILE_LIMIT:
+        return _too_large(clean_name(member.name), member.size)
+    stream = archive.extractfile(member)
+    assert stream is not None
+    return stream.read()
 
 
 def _unpacked(path: Path) -> io.BufferedIOBase:
@@ -108,22 +117,30 @@ def _unpacked(path: Path) -> io.BufferedIOBase:
     return path.open("rb")
 
 
-class _Bounded:
-    """A tar stream that refuses to unpack without end, or to give a huge header in one piece."""
+class Bounded:
+    """A tar stream that refuses to unpack without end, or to give a huge header in one piece.
 
-    def __init__(self, stream: io.BufferedIOBase, source: Tar) -> None:
-        self._stream, self._source = stream, source
-        self._limit = source.expansion_limit()
+    Args:
+        stream: the tar.
+        limit: bytes that it may unpack to.
+        bomb: raised when there are more.
+    """
+
+    def __init__(self, stream: IO[bytes] | io.BufferedIOBase, limit: int, bomb: DataError) -> None:
+        self._stream, self._limit, self._bomb = stream, limit, bomb
 
     def read(self, size: int) -> bytes:
+        """Read on, within the limits."""
         if size > FILE_LIMIT or self._stream.tell() + size > self._limit:
-            raise self._source.bomb()
+            raise self._bomb
         return self._stream.read(size)
 
     def seek(self, position: int) -> int:
+        """Go there, within the limit."""
         if position > self._limit:
-            raise self._source.bomb()
+            raise self._bomb
         return self._stream.seek(position)
 
     def tell(self) -> int:
+        """Return the place."""
         return self._stream.tell()

@@ -24,6 +24,7 @@ from volute.data import pack
 from volute.data.dataset import Dataset, load
 from volute.data.entry import Source
 from volute.data.settings import DataSettings
+from volute.data.shards import Shards
 from volute.data.sizes import auto_size, check_size
 from volute.data.source import open_source
 from volute.errors import DataError, VoluteError
@@ -60,7 +61,31 @@ def open_dataset(source: Path, settings: DataSettings, size: int | None, emit: E
     if size is not None and not settings.keep:
         check_size(size)
     found = open_source(source, settings.labels, size)
-    size = size or found.side or None
+    return _packed(found, settings, size or found.side or None, emit)
+
+
+def open_shards(
+    source: str, settings: DataSettings, size: int | None, emit: Emit
+) -> tuple[Shards, Dataset]:
+    """Return the tars of a pattern or URL, and the first pictures of them as a packed set.
+
+    Args:
+        source: see `volute.data.shards`.
+        settings: as for `open_dataset`; `classes` names all numbered ones, also those that the
+            first pictures do not show.
+        size: likewise.
+        emit: is told the pattern before anything is fetched.
+
+    Raises:
+        as `open_dataset`, and MissingExtraError if what a protocol needs is not installed.
+    """
+    if size is not None:
+        check_size(size)
+    shards = Shards(source, settings, emit)
+    return shards, _packed(shards, settings, size, emit)
+
+
+def _packed(found: Source, settings: DataSettings, size: int | None, emit: Emit) -> Dataset:
     with _cache_errors():
         known = _recall(found, size is None, emit)
         packed_size = size or auto_size(known.usual_side)
@@ -73,7 +98,7 @@ def open_dataset(source: Path, settings: DataSettings, size: int | None, emit: E
                 pack.build(found, settings, packed_size, emit, part)
             dataset = load(folder, key)
     assert dataset is not None
-    now = {"source": str(source), "usual_side": known.usual_side if size is None else 0}
+    now = {"source": found.name, "usual_side": known.usual_side if size is None else 0}
     report = dataset.report.model_copy(update=now)
     return replace(dataset, report=report)
 
@@ -117,7 +142,7 @@ def _recall(source: Source, with_side: bool, emit: Emit) -> _Known:
     known = _read_note(note)
     stamp = source.stamp()
     if known is None or known.stamp != stamp:
-        emit(Note("data", f"reading {source.path}"))
+        emit(Note("data", f"reading {source.name}"))
         known = _Known(stamp=stamp, content=source.content())
     elif known.usual_side or not with_side:
         return known

@@ -37,6 +37,15 @@ class Source(abc.ABC):
     """Number of entries, 0 while it is not known."""
     side: int = 0
     """Side in px at which its pictures are drawn, 0 if they are what they are."""
+    share: float = 1.0
+    """How much of the whole its entries are, when they have been given."""
+    foldered: bool = True
+    """Whether folders in the names of its entries may be classes."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return str(self.path)
 
     @abc.abstractmethod
     def stamp(self) -> str:

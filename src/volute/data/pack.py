@@ -38,14 +38,14 @@ def build(source: Source, settings: DataSettings, size: int, emit: Emit, folder:
     try:
         found = gather(source, settings, size, scratch, emit)
         mode = _choose_mode(settings, scratch.channels)
-        labelling = _labelling(found, settings)
+        labelling = _labelling(found, settings, source.foldered)
         writer = Writer(folder, (size, size, CHANNELS[mode]))
         try:
             kept = _Sieve(found, labelling, settings).write(scratch, mode, writer)
             _refuse_few(source, found, len(kept))
             classes, labels, only = _number_classes(labelling, found, kept)
             report = Report(
-                source=str(source.path),
+                source=source.name,
                 images=found.images(),
                 usable=len(kept),
                 size=size,
@@ -57,6 +57,7 @@ def build(source: Source, settings: DataSettings, size: int, emit: Emit, folder:
                 only=only,
                 changes=_changes(found, scratch.channels, kept, mode),
                 notes=(*source.notes(), *filter(None, [labelling.note])),
+                share=source.share,
                 left_out=tuple(found.left_out),
             )
             sources = np.frombuffer(found.owners, np.int64)[kept]
@@ -76,14 +77,17 @@ def _choose_mode(settings: DataSettings, channels: bytearray) -> Mode:
     return "RGB" if count[3] + count[4] else "L"
 
 
-def _labelling(found: Found, settings: DataSettings) -> Labelling:
+def _labelling(found: Found, settings: DataSettings, foldered: bool) -> Labelling:
     stated = [label for label in found.labels if label is not None]
     if stated:
-        return by_number(stated, settings.classes)
+        named = by_number(stated, settings.classes)
+        given = iter(named.labels)
+        labels = [None if label is None else next(given) for label in found.labels]
+        return Labelling(labels if named.order else [""] * len(labels), named.order, named.note)
     if settings.classes:
         hint = "Folders name their classes themselves: leave data.classes out."
         raise UsageError("data.classes names numbered labels, and there are none", hint)
-    if settings.labels:
+    if settings.labels and foldered:
         return by_folder(found.names)
     return Labelling([""] * len(found.names), [])
 
@@ -112,7 +116,8 @@ class _Sieve:
         if self._all:
             return True
         if self._labelling.labels[self._found.owners[index]] is None:
-            hint = "lies beside the class folders (to use it: -s data.labels=false)"
+            hint = "lies beside the class folders, or states no class"
+            hint += " (to use it: -s data.labels=false)"
             return self._leave_out(index, "without class", hint)
         if empty:
             return self._leave_out(index, "near-empty", "near-empty: almost one colour")
@@ -197,9 +202,9 @@ def _refuse_few(source: Source, found: Found, usable: int) -> None:
     examples = "; ".join(f"{item.name}: {item.reason}" for item in pictures[:3])
     hint = f"Left out: {counts}. {examples}".rstrip() if counts else "Add more pictures."
     kinds = Counter(item.kind for item in pictures)
-    where = f"of the {images} pictures in {source.path}"
+    where = f"of the {images} pictures in {source.name}"
     if images == 0:
-        what = f"{source.path} holds no pictures"
+        what = f"{source.name} holds no pictures"
         hint = f"Subfolders are looked into; read are {', '.join(FORMATS)}. {hint}"
     elif images > 1 and kinds["unreadable"] == images:
         what = f"none {where} can be read"
@@ -209,5 +214,5 @@ def _refuse_few(source: Source, found: Found, usable: int) -> None:
         what = f"all {where} are near-empty: almost one colour each"
     else:
         usable_text = plural(usable, "usable picture", "usable pictures")
-        what = f"{source.path} has {usable_text}; training needs at least {FEWEST}"
+        what = f"{source.name} has {usable_text}; training needs at least {FEWEST}"
     raise DataError(what, hint)

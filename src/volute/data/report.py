@@ -52,6 +52,8 @@ class Report(Config):
     changes: dict[str, int]
     """How many files were changed, by what was done."""
     notes: tuple[str, ...]
+    share: float = 1.0
+    """How much of the whole this is: of shards only the first pictures are looked at."""
     left_out: tuple[LeftOut, ...]
 
     def lines(self) -> list[str]:

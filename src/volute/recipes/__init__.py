@@ -95,23 +95,27 @@ def kind_of(name: str, settings: Container[str] = ()) -> Kind:
     return KINDS[name]
 
 
-def given(name: str, inputs: Sequence[Path], settings: dict[str, Any]) -> Path:
+def given(name: str, inputs: Sequence[str | Path], settings: dict[str, Any]) -> str | Path:
     """Return where the pictures come from; what is learned from examples takes them as a setting.
 
     Raises:
         UsageError: for several inputs where one is read.
     """
-    if name in OF_TEXTS and inputs and all(holds_texts(path) for path in inputs):
-        settings.setdefault(TEXTS, [str(path.resolve()) for path in inputs])
+    paths = [Path(path) for path in inputs]
+    if name in OF_TEXTS and paths and all(holds_texts(path) for path in paths):
+        settings.setdefault(TEXTS, [str(path.resolve()) for path in paths])
     kind = kind_of(name, settings)
     if kind.examples and kind.examples not in settings:
         if kind.text:
-            settings[kind.examples] = [str(lasting(path)) for path in inputs]
+            settings[kind.examples] = [str(lasting(path)) for path in paths]
             return Path(settings[kind.examples][0])
         settings[kind.examples] = [str(path) for path in inputs]
-        return Path(settings.pop("content", "") or CONTENT)
+        return settings.pop("content", "") or CONTENT
     if len(inputs) != 1:
-        raise UsageError(f"{name} learns from one folder, zip, tar or npz, not {len(inputs)}")
+        tars = all(path.suffix == ".tar" for path in paths)
+        hint = "Several tars are one set by a pattern, in quotes: 'photos-{000..099}.tar'"
+        what = f"{name} learns from one folder, zip, tar or npz, not {len(inputs)}"
+        raise UsageError(what, hint if tars else "")
     return inputs[0]
 
 

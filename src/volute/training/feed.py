@@ -47,11 +47,15 @@ class Feed(Protocol):
         """Get ready for a recipe: how it divides the data, its seed and its device."""
         ...
 
-    def draw(self, count: int, shown: int, part: slice = ALL) -> Batch:
-        """Return the next `count` pictures or symbols after `shown`, a pure function of both.
+    def next(self, count: int, shown: int, part: slice = ALL) -> Batch:
+        """Return the next `count` pictures or symbols to learn, after `shown`.
 
-        `part` says which of the pictures, or of the windows of a text.
+        A pure function of both. `part` says which of the pictures, or of the windows of a text.
         """
+        ...
+
+    def draw(self, count: int, shown: int) -> Batch:
+        """Return `count` of those that are learned from, to be looked at; likewise."""
         ...
 
     @property
@@ -92,9 +96,13 @@ class Shuffled(ABC):
     def pick(self, index: np.ndarray) -> Batch:
         """Return the things of these numbers, and their labels."""
 
-    def draw(self, count: int, shown: int, part: slice = ALL) -> Batch:
+    def next(self, count: int, shown: int, part: slice = ALL) -> Batch:
         """Return the next `count` after `shown`, or `part` of them."""
         return self.pick(self._kept[self._sampler.indices(shown, count)[part]])
+
+    def draw(self, count: int, shown: int) -> Batch:
+        """Return `count` of those that are learned from."""
+        return self.pick(self._kept[self._sampler.indices(shown, count)])
 
     def unseen(self, count: int, shown: int) -> Batch:
         """Return up to `count` of what is held out, others each time."""
@@ -150,13 +158,16 @@ class PictureFeed(Shuffled):
         order = np.argsort(index, kind="stable")
         pictures = np.empty((len(index), *self._dataset.pictures.shape[1:]), np.uint8)
         pictures[order] = self._dataset.pictures[index[order]]
+        return self.batch(pictures, self._dataset.labels[index])
+
+    def batch(self, pictures: np.ndarray, labels: np.ndarray) -> Batch:
+        """Return uint8 [N, H, W, C] and their labels [N] as a batch, where it is learned."""
         place = self._place
         as_bytes = torch.from_numpy(pictures)
         if place.type == "cuda":  # a copy that does not wait, of a quarter of the size
             as_bytes = as_bytes.pin_memory().to(place, non_blocking=True)
         x_BHWC = as_bytes.to(place, torch.float32).div_(127.5).sub_(1)
-        labels = torch.from_numpy(self._dataset.labels[index]).to(place)
-        return x_BHWC.permute(0, 3, 1, 2), labels
+        return x_BHWC.permute(0, 3, 1, 2), torch.from_numpy(labels).to(place)
 
 
 class TextFeed:
@@ -187,7 +198,11 @@ class TextFeed:
             if self.classes:
                 self._ends = reached(self._learned, recipe.tokens, self._ends)
 
-    def draw(self, count: int, shown: int, part: slice = ALL) -> Batch:
+    def draw(self, count: int, shown: int) -> Batch:
+        """Return what is next: it is at hand."""
+        return self.next(count, shown)
+
+    def next(self, count: int, shown: int, part: slice = ALL) -> Batch:
         """Return windows int64 [B, T + 1], the last symbol of each the first of the next.
 
         And the kind of text of each symbol, likewise, from 1 on; empty where all are alike.

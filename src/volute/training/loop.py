@@ -129,7 +129,7 @@ class Loop:
         return True
 
     def draw(self, count: int, shown: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return what is learned from after `shown`: see `Feed.draw`."""
+        """Return some of what is learned from: see `Feed.draw`."""
         return self.feed.draw(count, shown)
 
     def sample(self) -> None:
@@ -181,7 +181,7 @@ class Loop:
     def _step(self, progress: float, start: float) -> tuple[dict[str, float], bool]:
         """Take a step; return its metrics, and whether to stop now."""
         shown = self.counters.shown
-        batch = self.feed.draw(self.recipe.batch, shown, self.group.part)
+        batch = self.feed.next(self.recipe.batch, shown, self.group.part)
         with self.group.step(), self._memory():
             metrics = self.recipe.step(*batch, progress, shown)
         metrics, seconds, stopped = self._agreed(metrics, time.perf_counter() - start)

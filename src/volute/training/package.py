@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import shlex
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
@@ -82,7 +83,7 @@ def package(loop: Loop, out: Path) -> None:
 def _inputs(config: RunConfig, exported: Exported, feed: Feed) -> str:
     if feed.unit != "images":
         return " ".join(exported.examples)
-    pictures = Path(config.source).name
+    pictures = shlex.quote(Path(config.source).name)
     if exported.examples:
         return f"{' '.join(exported.examples)} -s content={pictures}"
     return pictures

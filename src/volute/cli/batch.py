@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -75,8 +76,8 @@ def work_on(
     with live() as emit:
         ledger = Ledger(kept, part) if kept else None
         run = _here if cluster is None else _on_cluster
-        entries = run(jobs, task, tool, ledger, overwrite, emit)
-        failed = _tell(entries, emit, as_json, len(jobs), told)
+        with contextlib.closing(run(jobs, task, tool, ledger, overwrite, emit)) as entries:
+            failed = _tell(entries, emit, as_json, len(jobs), told)
     if failed:
         raise typer.Exit(1)
 
@@ -88,7 +89,7 @@ def _here(
     ledger: Ledger | None,
     overwrite: bool,
     emit: Emit,
-) -> Iterator[Entry]:
+) -> Generator[Entry, None, None]:
     from volute.engine.batch import run
 
     return run(jobs, partial(task.work, tool, emit=emit), task.how(tool), ledger, overwrite)
@@ -101,7 +102,7 @@ def _on_cluster(
     ledger: Ledger | None,
     overwrite: bool,
     emit: Emit,
-) -> Iterator[Entry]:
+) -> Generator[Entry, None, None]:
     from volute.cluster.batch import run
 
     return run(jobs, task, task.how(tool), ledger, overwrite, emit)
@@ -130,8 +131,8 @@ def each(
 
     every = list(items)
     signal.signal(signal.SIGTERM, _interrupt)
-    with live() as emit:
-        found = in_order(task, task.how(tool), every, emit, unit)
+    how = task.how(tool)
+    with live() as emit, contextlib.closing(in_order(task, how, every, emit, unit)) as found:
         yield from zip(every, found, strict=True)
 
 

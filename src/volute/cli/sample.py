@@ -101,7 +101,7 @@ def sample(
             (numbers[start : start + BATCH], target) for start in range(0, len(numbers), BATCH)
         ]
         files = []
-        for (some, _), made in each(task, blocks, cluster, "times 16 pictures", handle):
+        for (some, _), made in each(task, blocks, cluster, f"blocks of {BATCH}", handle):
             if isinstance(made, Lost):
                 failed += 1
                 words = f"failed   pictures {some[0]} to {some[-1]}: {made.reason}"

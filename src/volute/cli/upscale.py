@@ -78,7 +78,12 @@ def upscale(
     from volute.cli.outputs import tell_unmarked
 
     room = batch.bytes_of(memory)
-    ways: dict[str, Any] = {"faithful": faithful, "check": check, "int8": int8, "strength": strength}
+    ways: dict[str, Any] = {
+        "faithful": faithful,
+        "check": check,
+        "int8": int8,
+        "strength": strength,
+    }
     ways |= {"overwrite": overwrite, "unmarked": unmarked, "memory": room}
     task = Upscaling(model, engine_for(model, engine), options=_options(set_), **ways)
     handle = task.opened()

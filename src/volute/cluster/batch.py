@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import contextlib
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from volute.cluster.spread import spread
 from volute.cluster.task import Lost
 from volute.engine.batch import Entry, Ledger, begin, settled, tried
 from volute.events import Emit
+from volute.paths import remove_parts
 
 
 class FileTask(Protocol):
@@ -56,7 +58,7 @@ def run(
     ledger: Ledger | None,
     overwrite: bool,
     emit: Emit,
-) -> Iterator[Entry]:
+) -> Generator[Entry, None, None]:
     """Do a task for each pair and yield what became of it, failures too, as they come.
 
     This process alone writes the ledger: `begun` when an item is handed to a worker, again if that
@@ -84,16 +86,23 @@ def run(
             ledger.add(entry)
         yield entry
 
+    handed = set[int]()
+
     def take(index: int) -> Entry:
+        if index in handed:
+            remove_parts(due[index][1])
+        handed.add(index)
         return begin(*due[index], how, ledger)
 
-    for index, made in spread(OneFile(task), how, len(due), take, emit):
-        entry = _lost(*due[index], how, made.reason) if isinstance(made, Lost) else made
-        if ledger is not None:
-            ledger.add(entry)
-        yield entry
+    with contextlib.closing(spread(OneFile(task), how, len(due), take, emit)) as results:
+        for index, made in results:
+            entry = _lost(*due[index], how, made.reason) if isinstance(made, Lost) else made
+            if ledger is not None:
+                ledger.add(entry)
+            yield entry
 
 
 def _lost(source: Path, out: Path, how: str, reason: str) -> Entry:
-    told = f"{source}: {reason}"
-    return begin(source, out, how, None).model_copy(update={"status": "failed", "reason": told})
+    remove_parts(out)
+    told = {"status": "failed", "reason": f"{source}: {reason}"}
+    return begin(source, out, how, None).model_copy(update=told)

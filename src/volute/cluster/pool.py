@@ -72,7 +72,7 @@ class Pool:
             self._crew.stop(worker)
 
     def _staff(self) -> None:
-        """Ask for workers: all there is room for, then twice as many: so a cluster that can grows.
+        """Ask for workers: all there is room for, then as many again, so that a cluster can grow.
 
         Those that nothing is left for are let go.
         """
@@ -120,6 +120,6 @@ class Pool:
     def _lost(self, index: int, said: Died) -> Iterator[tuple[int, Any]]:
         self._tries[index] += 1
         if self._tries[index] < TRIES:
-            self._waiting.appendleft(index)
+            self._waiting.append(index)  # last: what killed this worker may not be the item
         else:
             yield index, Lost(f"{TRIES} workers died while they did it: {said.reason}")

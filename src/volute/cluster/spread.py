@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from volute.cluster.pool import Pool
-from volute.cluster.task import Lost, Task
+from volute.cluster.task import Task
 from volute.cluster.with_ray import crew
 from volute.cluster.worker import Site
 from volute.events import Emit, Progress
@@ -20,7 +21,7 @@ def spread(
     take: Callable[[int], Any],
     emit: Emit,
     unit: str = "files",
-) -> Iterator[tuple[int, Any]]:
+) -> Generator[tuple[int, Any], None, None]:
     """Have items done by Ray actors, and yield the number of each with its result, as they come.
 
     Args:
@@ -51,12 +52,14 @@ def spread(
 
 def in_order(
     task: Task, how: str, items: Sequence[Any], emit: Emit, unit: str = "files"
-) -> Iterator[Any | Lost]:
-    """Yield the results of `spread` in the order of the items."""
+) -> Generator[Any, None, None]:
+    """Yield the results of `spread`, or `Lost`, in the order of the items."""
     held: dict[int, Any] = {}
     following = 0
-    for index, result in spread(task, how, len(items), items.__getitem__, emit, unit):
-        held[index] = result
-        while following in held:
-            yield held.pop(following)
-            following += 1
+    every = spread(task, how, len(items), items.__getitem__, emit, unit)
+    with contextlib.closing(every) as results:
+        for index, result in results:
+            held[index] = result
+            while following in held:
+                yield held.pop(following)
+                following += 1

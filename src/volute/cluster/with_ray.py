@@ -48,7 +48,7 @@ def crew(task: Task, site: Site, emit: Emit) -> Iterator[RayCrew]:
         MissingExtraError: if Ray is not installed.
         VoluteError: if it cannot be joined or started.
     """
-    with _joined(emit) as ray:
+    with joined(emit) as ray:
         workers = RayCrew(ray, task, site)
         try:
             yield workers
@@ -119,7 +119,7 @@ def _reason(text: str) -> str:
 
 
 @contextlib.contextmanager
-def _joined(emit: Emit) -> Iterator[Any]:
+def joined(emit: Emit) -> Iterator[Any]:
     """Give Ray, joined or started, and leave it as it was found."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if "ray" in sys.modules and _imported().is_initialized():

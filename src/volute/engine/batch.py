@@ -10,7 +10,7 @@ import contextlib
 import glob
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -138,7 +138,7 @@ def run(
     how: str,
     ledger: Ledger | None,
     overwrite: bool,
-) -> Iterator[Entry]:
+) -> Generator[Entry, None, None]:
     """Do `work(source, out)` for each pair and yield what became of it, failures too.
 
     Args:

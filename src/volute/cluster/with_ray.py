@@ -159,7 +159,7 @@ def _begin(ray: Any, how: dict[str, Any]) -> None:
         told = f"cannot join Ray at {how['address']}"
         what = "cannot start Ray here" if how["address"] == "local" else told
         reason = " ".join(str(error).split())[:300]
-        hint = "Check RAY_ADDRESS and `ray status`; `--shard 1/2` and `2/2` do the same without it."
+        hint = "Check RAY_ADDRESS; `ray stop` clears what a crash left. --shard does it without Ray."
         raise VoluteError(f"{what}: {reason}", hint) from error
     finally:
         if threading.current_thread() is threading.main_thread():

@@ -97,6 +97,7 @@ def sample(
     if as_file:
         task.one_picture(handle, target, grid)
     else:
+        task.check(handle)
         blocks = [
             (numbers[start : start + BATCH], target) for start in range(0, len(numbers), BATCH)
         ]

@@ -40,6 +40,11 @@ class Sampling:
         told = [tool.info.name, tool.info.created, str(tool.engine()), self.n, self.seed]
         return json.dumps([*told, self.truncation, self.classes, self.unmarked])
 
+    def check(self, tool: Sampler) -> None:
+        """Raise what is wrong with the settings before any picture is made."""
+        for _ in self._made(tool, range(0)):
+            pass
+
     def do(self, tool: Sampler, item: tuple[range, Path], emit: Emit) -> list[Path]:
         """Make some of the pictures and return their files."""
         from volute.handles.saved import save_picture

@@ -184,6 +184,9 @@ def _scratch() -> tempfile.TemporaryDirectory[str]:
 @contextlib.contextmanager
 def _guarded() -> Iterator[None]:
     """Let a Ray that is started listen to this computer alone, and to who inherits a token."""
+    if "ray" in sys.modules:  # it has read its settings, and guards what it starts by its own
+        yield
+        return
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     ours = token | {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # else 127.0.0.1 is not taken as such
     before = {name: os.environ.get(name) for name in ours}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import random
 import signal
 import subprocess
@@ -26,12 +27,14 @@ from PIL import Image
 from dying import DyingCrew
 from make_artefact import make_classifier, make_gan, make_upscaler
 from running import Command, Result
+from volute import zoo
 from volute.cluster import spread, with_ray
 from volute.cluster.task import Task
 from volute.cluster.worker import Site, Worker
 from volute.events import Emit, silent
 
-PICTURES = 9
+PICTURES, MORE = 9, 80
+SLOW = Path(zoo.__file__).parent / "photo-x2"
 
 
 @pytest.fixture(autouse=True)
@@ -190,37 +193,31 @@ def test_there_is_no_other_cluster(command: Command, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_ten_workers_killed_at_random(
-    command: Command, tmp_path: Path, ray: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ten_workers_killed_at_random(command: Command, tmp_path: Path, ray: Any) -> None:
     rng = np.random.default_rng(0)
-    for index in range(150):
+    for index in range(MORE):
         pixels = rng.integers(0, 256, (200, 200, 3), np.uint8)
         Image.fromarray(pixels).save(tmp_path / "in" / f"more{index}.png")
     killed: list[int] = []
     over = threading.Event()
     killer = threading.Thread(target=kill, args=(killed, over))
     killer.start()
-    result = command(
-        "upscale", tmp_path / "in", "--model", tmp_path / "up", "-o", "out", "--json", *RAY
-    )
+    result = command("upscale", tmp_path / "in", "--model", SLOW, "-o", "out", "--json", *RAY)
     over.set()
     killer.join()
-    assert len(killed) == 10, "the batch was too short"
+    assert len(killed) == 10, f"the batch was too short: {result}"
     entries = [json.loads(line) for line in result.out.splitlines()]
-    assert len(entries) == PICTURES + 150
+    assert len(entries) == PICTURES + MORE
     done = Counter(e["source"] for e in ledger("out") if e["status"] == "ok")
     lost = [e for e in ledger("out") if e["status"] == "failed"]
     assert set(done.values()) == {1}
-    assert len(done) + len(lost) == PICTURES + 150
+    assert len(done) + len(lost) == PICTURES + MORE
     assert all("3 workers died" in e["reason"] for e in lost)
     assert len(made("out")) == len(done), "no half files"
 
 
 def kill(killed: list[int], over: threading.Event) -> None:
     """Kill ten workers of this process's job, one after another, as they come."""
-    import os
-
     from ray import get_runtime_context
     from ray._private.state import state
 
@@ -236,10 +233,10 @@ def kill(killed: list[int], over: threading.Event) -> None:
 @pytest.mark.long
 def test_an_interrupt_ends_it_and_it_goes_on(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    for index in range(40):
+    for index in range(MORE):
         pixels = rng.integers(0, 256, (200, 200, 3), np.uint8)
         Image.fromarray(pixels).save(tmp_path / "in" / f"more{index}.png")
-    line = [sys.executable, "-m", "volute", "upscale", "in", "--model", "up", "-o", "out", *RAY]
+    line = [sys.executable, "-m", "volute", "upscale", "in", "-o", "out", *RAY]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "cwd": tmp_path}
     batch = subprocess.Popen(line, **quiet, start_new_session=True)
     while not list((tmp_path / "out").glob("*.png")):
@@ -248,7 +245,7 @@ def test_an_interrupt_ends_it_and_it_goes_on(tmp_path: Path) -> None:
     batch.send_signal(signal.SIGTERM)
     assert batch.wait(60) in (1, 130)
     ended = [e["status"] for e in ledger(str(tmp_path / "out"))]
-    assert 0 < ended.count("ok") < PICTURES + 40
+    assert 0 < ended.count("ok") < PICTURES + MORE
     assert subprocess.run(line, **quiet, check=False).returncode == 0
     done = Counter(e["source"] for e in ledger(str(tmp_path / "out")) if e["status"] == "ok")
-    assert sorted(done.values()) == [1] * (PICTURES + 40)
+    assert sorted(done.values()) == [1] * (PICTURES + MORE)

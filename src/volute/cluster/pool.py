@@ -11,7 +11,9 @@ from volute.errors import VoluteError
 from volute.events import Emit
 
 TRIES = 3
-"""How many workers may die of an item; or, in a row, before they have begun."""
+"""How many workers may die of an item; or before one has begun."""
+PATIENCE = 12
+"""How many may die in a row before they begin, if others did."""
 
 
 class Crew(Protocol):
@@ -56,7 +58,7 @@ class Pool:
         self._tries: Counter[int] = Counter()
         self._at_work: dict[int, int] = {}
         self._starting: list[int] = []
-        self._in_vain = 0
+        self._in_vain, self._patience = 0, TRIES
 
     def results(self) -> Iterator[tuple[int, Any]]:
         """Yield the number of each item with its result, or `Lost`, as they come.
@@ -101,12 +103,12 @@ class Pool:
     def _begun(self, worker: int, said: Said) -> None:
         self._starting.remove(worker)
         if isinstance(said, Ready):
-            self._in_vain = 0
+            self._in_vain, self._patience = 0, PATIENCE
             self._hand_on(worker)
         elif isinstance(said, Died):
             self._in_vain += 1
-            if self._in_vain == TRIES:
-                what = f"{TRIES} workers died before they had begun: {said.reason}"
+            if self._in_vain == self._patience:
+                what = f"{self._in_vain} workers died before they had begun: {said.reason}"
                 raise VoluteError(what, "Run it without --cluster to see whether it works here.")
 
     def _hand_on(self, worker: int) -> None:

@@ -35,6 +35,10 @@ CURRENT = Path("/tmp/ray/ray_current_cluster")
 """Where `ray start` writes the address."""
 
 
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS_SKIP_REGEX": "^"}
+"""No statistics; and what Ray would print on standard output, it leaves out."""
+
+
 @contextlib.contextmanager
 def crew(task: Task, site: Site, emit: Emit) -> Iterator[RayCrew]:
     """Give workers for a task, and let them go at the end, however that comes.
@@ -114,14 +118,17 @@ class RayCrew:
 
 def _reason(text: str) -> str:
     """Return the part of what Ray tells of a death that says why, in one line."""
-    found = re.search(r"(?:exit detail|Error): (.+?)(?:\. There are some|\n|$)", text)
+    found = re.search(
+        r"(?:exit detail|Error): (.+?)(?:\. There are some|\. Some common|\n|$)", text
+    )
     return " ".join((found[1] if found else text.splitlines()[0]).split()).rstrip(".")
 
 
 @contextlib.contextmanager
 def joined(emit: Emit) -> Iterator[Any]:
     """Give Ray, joined or started, and leave it as it was found."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
     if "ray" in sys.modules and _imported().is_initialized():
         yield _imported()
         return
@@ -159,7 +166,9 @@ def _begin(ray: Any, how: dict[str, Any]) -> None:
         told = f"cannot join Ray at {how['address']}"
         what = "cannot start Ray here" if how["address"] == "local" else told
         reason = " ".join(str(error).split())[:300]
-        hint = "Check RAY_ADDRESS; `ray stop` clears what a crash left. --shard does it without Ray."
+        hint = (
+            "Check RAY_ADDRESS; `ray stop` clears what a crash left. --shard does it without Ray."
+        )
         raise VoluteError(f"{what}: {reason}", hint) from error
     finally:
         if threading.current_thread() is threading.main_thread():

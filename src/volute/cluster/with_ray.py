@@ -33,8 +33,6 @@ STORE = 100 << 20
 """Bytes of shared memory of a Ray that is started here: files do not go through it."""
 CURRENT = Path("/tmp/ray/ray_current_cluster")
 """Where `ray start` writes the address."""
-
-
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS_SKIP_REGEX": "^"}
 """No statistics; and what Ray would print on standard output, it leaves out."""
 

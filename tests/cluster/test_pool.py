@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,6 +96,20 @@ def test_workers_that_cannot_begin_end_it() -> None:
     workers = Stillborn(lambda: Worker(Doubling(), Site.here("doubled")), 1, 0, 0)
     with pytest.raises(VoluteError, match="3 workers died before they had begun: no such module"):
         by_number(Pool(workers, 1, lambda index: index, silent).results())
+
+
+def test_it_is_told_when_no_worker_can_begin() -> None:
+    class Full(DyingCrew):
+        waits = 0
+
+        def said(self) -> Sequence[tuple[int, Said]]:
+            self.waits += 1
+            return [] if self.waits <= 30 else super().said()
+
+    workers, told = Full(lambda: Worker(Doubling(), Site.here("doubled")), 1, 0, 0), list[Any]()
+    by_number(Pool(workers, 1, lambda index: index, told.append).results())
+    words = "no worker has begun yet: the cluster has 1 cores in all"
+    assert [note.text for note in told] == [words, "0"]
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ from typing import Any, Protocol
 
 from volute.cluster.task import Died, Done, Lost, Ready, Refused, Said
 from volute.errors import VoluteError
-from volute.events import Emit
+from volute.events import Emit, Note
 
 TRIES = 3
 """How many workers may die of an item; or before one has begun."""
 PATIENCE = 12
-"""How many may die in a row before they begin, if others did."""
+"""How many may die in a row before they begin, if others did; waits before that is told."""
 
 
 class Crew(Protocol):
@@ -58,7 +58,7 @@ class Pool:
         self._tries: Counter[int] = Counter()
         self._at_work: dict[int, int] = {}
         self._starting: list[int] = []
-        self._in_vain, self._patience = 0, TRIES
+        self._in_vain, self._patience, self._idle = 0, TRIES, 0
 
     def results(self) -> Iterator[tuple[int, Any]]:
         """Yield the number of each item with its result, or `Lost`, as they come.
@@ -68,10 +68,20 @@ class Pool:
         """
         while self._waiting or self._at_work:
             self._staff()
-            for worker, said in self._crew.said():
+            heard = self._crew.said()
+            for worker, said in heard:
                 yield from self._heard(worker, said)
+            if not (heard or self._at_work):
+                self._wait()
         for worker in self._starting:
             self._crew.stop(worker)
+
+    def _wait(self) -> None:
+        """Say once that there is no room for any worker, when that has lasted."""
+        self._idle += 1
+        if self._idle == PATIENCE:
+            words = f"no worker has begun yet: the cluster has {self._crew.room()} cores in all"
+            self._emit(Note("waiting", words))
 
     def _staff(self) -> None:
         """Ask for workers: all there is room for, then as many again, so that a cluster can grow.

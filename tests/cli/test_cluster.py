@@ -214,14 +214,25 @@ def test_ten_workers_killed_at_random(command: Command, tmp_path: Path, ray: Any
     assert len(done) + len(lost) == PICTURES + MORE
     assert all("3 workers died" in e["reason"] for e in lost)
     assert len(made("out")) == len(done), "no half files"
+    command("upscale", tmp_path / "in", "--model", SLOW, "-o", "out", *RAY)
+    done = Counter(e["source"] for e in ledger("out") if e["status"] == "ok")
+    assert sorted(done.values()) == [1] * (PICTURES + MORE)
+
+
+def goes_on(out: Path) -> bool:
+    """Tell whether a first file is done."""
+    kept = out / "ledger.jsonl"
+    return kept.exists() and '"ok"' in kept.read_text()
 
 
 def kill(killed: list[int], over: threading.Event) -> None:
-    """Kill ten workers of this process's job, one after another, as they come."""
+    """Kill ten workers of this process's job, one after another, once it goes on."""
     from ray import get_runtime_context
     from ray._private.state import state
 
     while len(killed) < 10 and not over.wait(random.uniform(0.1, 0.5)):
+        if not goes_on(Path("out")):
+            continue
         job = get_runtime_context().get_job_id()
         actors = [one for one in state.actor_table(None).values() if one["JobID"] == job]
         alive = {one["Pid"] for one in actors if one["State"] == "ALIVE"} - set(killed)
@@ -239,7 +250,7 @@ def test_an_interrupt_ends_it_and_it_goes_on(tmp_path: Path) -> None:
     line = [sys.executable, "-m", "volute", "upscale", "in", "-o", "out", *RAY]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "cwd": tmp_path}
     batch = subprocess.Popen(line, **quiet, start_new_session=True)
-    while not list((tmp_path / "out").glob("*.png")):
+    while not goes_on(tmp_path / "out"):
         assert batch.poll() is None, batch.communicate()[1]
         time.sleep(0.1)
     batch.send_signal(signal.SIGTERM)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import re
 import shutil
@@ -12,6 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from volute.errors import VoluteError
+
+SHORT = 40
+"""Characters of a name that stand in that of its temporary file."""
 
 
 @contextlib.contextmanager
@@ -35,7 +39,7 @@ def atomic_file(target: Path, mode: int | None = None) -> Iterator[Path]:
     """
     with explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(target.suffix, f".{target.name[:40]}.", target.parent)
+        handle, name = tempfile.mkstemp(target.suffix, f".{target.name[:SHORT]}.", target.parent)
         os.close(handle)
         part = Path(name)
         try:
@@ -45,6 +49,18 @@ def atomic_file(target: Path, mode: int | None = None) -> Iterator[Path]:
             part.chmod(0o666 & ~_umask() if mode is None else mode)
             part.replace(target)
         finally:
+            part.unlink(missing_ok=True)
+
+
+def remove_parts(target: Path) -> None:
+    """Remove what writers of `target` that were killed have left beside it.
+
+    Nobody may be writing it. What has a name of more than 40 characters is left: its parts are
+    named like those of others.
+    """
+    if len(target.name) <= SHORT:
+        pattern = f"{glob.escape(f'.{target.name}.')}????????{glob.escape(target.suffix)}"
+        for part in target.parent.glob(pattern):
             part.unlink(missing_ok=True)
 
 

@@ -14,7 +14,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from make_artefact import external, make_gan
-from volute.engine.session import TITLES, Engine, Session, physical_cores
+from volute.engine.session import TITLES, Engine, Session, own_cores, physical_cores
 from volute.errors import VoluteError
 
 SECRET = np.arange(4, dtype=np.float32)
@@ -124,6 +124,16 @@ def test_the_session_is_made_on_the_first_run(tmp_path: Path) -> None:
     with pytest.raises(VoluteError):
         session.run({})
     assert 1 <= physical_cores() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "cores"), [("1", 1), ("9999", None), ("0", None), ("x", None), ("", None)]
+)
+def test_cores_can_be_dealt_out(
+    text: str, cores: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VOLUTE_THREADS", text)
+    assert own_cores() == (cores or physical_cores())
 
 
 def graph_of(folder: Path, node: onnx.NodeProto, output: onnx.ValueInfoProto) -> Session:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,50 +16,56 @@ import typer
 from volute.errors import UsageError, VoluteError, printable
 
 if TYPE_CHECKING:
-    from volute.engine.batch import Entry, Item
+    from volute.cluster.batch import FileTask
+    from volute.cluster.task import Task
+    from volute.engine.batch import Entry, Item, Ledger
     from volute.engine.shard import Shard
     from volute.events import Emit
 
 ShardOption = Annotated[
     str | None, typer.Option("--shard", metavar="I/N", help="Only part I of N, as 2/5.")
 ]
+ClusterOption = Annotated[
+    str | None, typer.Option("--cluster", metavar="ray", help="Let a Ray cluster do it.")
+]
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-Work = Callable[[Path, Path, "Emit"], dict[str, Any]]
-"""Makes a file of another, tells its progress, and returns what to note of it."""
 Told = Callable[[dict[str, Any]], str]
 """Gives the words that follow the name of a result, by what was noted of it."""
 
 
 def work_on(
     inputs: Sequence[str],
-    work: Work,
+    task: FileTask,
+    tool: Any,
     *,
-    how: str,
     mark: str,
     folder: str,
     out: Path | None,
     overwrite: bool,
     as_json: bool,
     shard: str | None = None,
+    cluster: str | None = None,
     told: Told = lambda about: "",
 ) -> None:
-    """Do `work` for each file, tell what became of it, and end with exit code 1 if any failed.
+    """Do a task for each file, tell what became of it, and end with exit code 1 if any failed.
 
     Args:
         inputs: files, folders and patterns.
-        work: what is done.
-        how: names model and settings.
+        task: what is done.
+        tool: what `task.opened` returned.
         mark: stands in the name of the result of a single file, as in NAME-mark.END.
         folder: of several results, unless `out` says.
         out: a file or folder.
         overwrite: write over what is there.
         as_json: tell each result as JSON.
         shard: as `2/5`, of all files: those of its part alone, with a ledger of its own.
+        cluster: `ray` to have it done there.
         told: as its type says.
     """
     from volute.cli.show import live
-    from volute.engine.batch import Ledger, gathered, run
+    from volute.engine.batch import Ledger, gathered
 
+    check_cluster(cluster)
     place, part = out or Path(folder), part_of(shard)
     items = gathered(inputs, leave=place.resolve())
     jobs, kept = _jobs(items, inputs, mark, out, place, overwrite)
@@ -66,14 +74,76 @@ def work_on(
         jobs = [job for item, job in pairs if part.has(item.name.as_posix())]
     signal.signal(signal.SIGTERM, _interrupt)
     with live() as emit:
-
-        def one(source: Path, target: Path) -> dict[str, Any]:
-            return work(source, target, emit)
-
-        entries = run(jobs, one, how, Ledger(kept, part) if kept else None, overwrite)
-        failed = _tell(entries, emit, as_json, len(jobs), told)
+        ledger = Ledger(kept, part) if kept else None
+        run = _here if cluster is None else _on_cluster
+        with contextlib.closing(run(jobs, task, tool, ledger, overwrite, emit)) as entries:
+            failed = _tell(entries, emit, as_json, len(jobs), told)
     if failed:
         raise typer.Exit(1)
+
+
+def _here(
+    jobs: Sequence[tuple[Path, Path]],
+    task: FileTask,
+    tool: Any,
+    ledger: Ledger | None,
+    overwrite: bool,
+    emit: Emit,
+) -> Generator[Entry, None, None]:
+    from volute.engine.batch import run
+
+    return run(jobs, partial(task.work, tool, emit=emit), task.how(tool), ledger, overwrite)
+
+
+def _on_cluster(
+    jobs: Sequence[tuple[Path, Path]],
+    task: FileTask,
+    tool: Any,
+    ledger: Ledger | None,
+    overwrite: bool,
+    emit: Emit,
+) -> Generator[Entry, None, None]:
+    from volute.cluster.batch import run
+
+    return run(jobs, task, task.how(tool), ledger, overwrite, emit)
+
+
+def each(
+    task: Task, items: Iterable[Any], cluster: str | None, unit: str, tool: Any = None
+) -> Iterator[tuple[Any, Any]]:
+    """Do a task for each item, one after another or on a cluster, and yield both, in order.
+
+    Args:
+        task: what is done.
+        items: what is worked on.
+        cluster: `ray` to have it done there.
+        unit: what items are.
+        tool: what `task.opened` returned, if it is opened already.
+    """
+    from volute.cli.show import live, tell
+
+    check_cluster(cluster)
+    tool = tool or task.opened()
+    if cluster is None:
+        yield from ((item, task.do(tool, item, tell)) for item in items)
+        return
+    from volute.cluster.spread import in_order
+
+    every = list(items)
+    signal.signal(signal.SIGTERM, _interrupt)
+    how = task.how(tool)
+    with live() as emit, contextlib.closing(in_order(task, how, every, emit, unit)) as found:
+        yield from zip(every, found, strict=True)
+
+
+def check_cluster(name: str | None) -> None:
+    """Raise if there is no such cluster.
+
+    Raises:
+        UsageError: for another name than `ray`.
+    """
+    if name not in (None, "ray"):
+        raise UsageError(f"--cluster {name} is not known", "Write: --cluster ray")
 
 
 def part_of(text: str | None) -> Shard | None:

@@ -6,19 +6,23 @@ import dataclasses
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from volute.cli.batch import ShardOption, part_of
+from volute.cli.batch import ClusterOption, ShardOption, each, part_of
 from volute.cli.engines import EngineOption
 from volute.cli.sample import AsJson, ModelRef
 from volute.errors import DataError, UsageError, printable
 
 if TYPE_CHECKING:
+    from volute.cluster.task import Lost
+    from volute.engine.session import Engine
     from volute.engine.shard import Shard
-    from volute.handles import Prediction
+    from volute.events import Emit
+    from volute.handles import Classifier, Prediction, TextClassifier
 
 
 STDIN = Path("-")
@@ -41,6 +45,7 @@ def classify(
     ] = None,
     engine: EngineOption = None,
     shard: ShardOption = None,
+    cluster: ClusterOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell what pictures show, or of which class texts are.
@@ -58,23 +63,60 @@ def classify(
       volute classify runs/questions-1 - < questions.txt
     """
     from volute.cli.engines import engine_for
-    from volute.handles import Classifier, TextClassifier, load
+    from volute.cluster.task import Lost
+    from volute.handles import TextClassifier
 
-    handle = load(model, engine=engine_for(model, engine))
-    if not isinstance(handle, Classifier | TextClassifier):
-        kind = handle.info.descriptor.kind
-        raise UsageError(f"{handle.info.name} cannot classify: it is a {kind}", "Use a classifier.")
-    failed, part = 0, part_of(shard)
-    for name, given in _given(files, isinstance(handle, TextClassifier), part):
-        try:
-            found = handle.classify(cast("Any", given), top=top, threshold=threshold)
-        except DataError as error:
+    task = Classifying(model, engine_for(model, engine), top, threshold)
+    handle, failed = task.opened(), 0
+    items = _given(files, isinstance(handle, TextClassifier), part_of(shard))
+    for (name, given), found in each(task, items, cluster, "files", handle):
+        if isinstance(found, Lost):
             failed += 1
-            typer.echo(printable(f"failed   {name}: {_reason(error)}"), err=True)
+            typer.echo(printable(f"failed   {name}: {found.reason}"), err=True)
             continue
         typer.echo(json.dumps(_record(given, found)) if as_json else _line(name, found))
     if failed:
         raise typer.Exit(1)
+
+
+@dataclass(frozen=True)
+class Classifying:
+    """What is done to each file or text: see `cluster.task.Task`."""
+
+    model: str
+    engine: Engine | None
+    top: int
+    threshold: float | None
+
+    def opened(self) -> Classifier | TextClassifier:
+        """Return the model.
+
+        Raises:
+            UsageError: if it knows no classes.
+        """
+        from volute.handles import Classifier, TextClassifier, load
+
+        handle = load(self.model, engine=self.engine)
+        if not isinstance(handle, Classifier | TextClassifier):
+            what = f"{handle.info.name} cannot classify: it is a {handle.info.descriptor.kind}"
+            raise UsageError(what, "Use a classifier.")
+        return handle
+
+    def how(self, tool: Classifier | TextClassifier) -> str:
+        """Name model and settings."""
+        told = [tool.info.name, tool.info.created, str(tool.engine()), self.top, self.threshold]
+        return json.dumps(told)
+
+    def do(
+        self, tool: Classifier | TextClassifier, item: tuple[str, Path | bytes], emit: Emit
+    ) -> Prediction | Lost:
+        """Return its class, or why it could not be read."""
+        from volute.cluster.task import Lost
+
+        try:
+            return tool.classify(cast("Any", item[1]), top=self.top, threshold=self.threshold)
+        except DataError as error:
+            return Lost(_reason(error))
 
 
 def _given(

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from volute.cli.batch import ShardOption
+from volute.cli.batch import ClusterOption, ShardOption
 from volute.cli.engines import EngineOption
-from volute.errors import UsageError, VoluteError
-
-if TYPE_CHECKING:
-    from volute.provenance.manifest import Origin
+from volute.cli.sampling import Sampling, file_of
+from volute.errors import UsageError, VoluteError, printable
 
 ModelRef = Annotated[
     str, typer.Argument(metavar="MODEL", help="A shipped model, a run or an artefact folder.")
@@ -53,6 +51,7 @@ def sample(
     unmarked: Unmarked = False,
     engine: EngineOption = None,
     shard: ShardOption = None,
+    cluster: ClusterOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Make new pictures.
@@ -69,50 +68,52 @@ def sample(
       volute sample garments-gan --class bag --class sandal --truncation 0.7 -o pairs.png
       volute sample runs/photos-1 -n 1000 --seed 7 -o many/
     """
-    from volute.cli.batch import part_of
+    from volute.cli.batch import each, part_of
     from volute.cli.engines import engine_for
-    from volute.cli.outputs import PICTURES, choose, is_file, save_picture, tell_unmarked
-    from volute.handles import load_sampler
+    from volute.cli.outputs import PICTURES, choose, is_file, tell_unmarked
+    from volute.cluster.task import Lost
+    from volute.handles.sampling import BATCH
 
-    handle = load_sampler(model, engine=engine_for(model, engine))
-    name = handle.info.name
+    ran = engine_for(model, engine)
     as_file = is_file(out, PICTURES) if out else grid
     if grid and not as_file:
         raise UsageError(f"a grid is one picture, but {out} names a folder", "End -o in .png.")
     part = part_of(shard)
-    if part is not None and as_file:
-        raise UsageError("--shard has no meaning for one picture", "Name a folder.")
+    if as_file and (part or cluster):
+        words = "--cluster" if part is None else "--shard"
+        raise UsageError(f"{words} has no meaning for one picture", "Name a folder.")
+    task = Sampling(model, ran, n, seed, truncation, classes, unmarked)
+    handle = task.opened()
+    name = handle.info.name
     default = f"{name}-seed{seed}" + (".png" if as_file else "")
     if part is None:
         target, numbers = choose(out, default, overwrite), range(n)
     else:
         target, numbers = out or Path(default), part.numbers(n)
-        _check_free([_numbered(target, n)[index] for index in numbers], overwrite)
-    about = {"model": name, "seed": seed, "truncation": truncation}
+        _check_free([file_of(target, n, index) for index in numbers], overwrite)
     if unmarked:
         tell_unmarked()
-
-    def origin(**more: Any) -> Origin | None:
-        told = {"truncation": truncation, **more}
-        return None if unmarked else handle.origin("sample", told, seed=seed)
-
-    made = handle.stream(n, seed=seed, truncation=truncation, classes=classes, numbers=numbers)
+    files, failed = [target], 0
     if as_file:
-        images, names = zip(*made, strict=True)
-        several = grid or n > 1
-        which = {"n": n, "classes": names} if several else {"index": 0, "class": names[0]}
-        shown = _grid(images) if several else images[0]
-        save_picture(shown, target, {**about, **which}, origin(n=n))
-        files = [target]
+        task.one_picture(handle, target, grid)
     else:
-        every = _numbered(target, n)
-        files = [every[index] for index in numbers]
-        for index, (image, label) in zip(numbers, made, strict=True):
-            which = {"index": index, "class": label}
-            save_picture(image, every[index], {**about, **which}, origin(**which))
+        task.check(handle)
+        blocks = [
+            (numbers[start : start + BATCH], target) for start in range(0, len(numbers), BATCH)
+        ]
+        files = []
+        for (some, _), made in each(task, blocks, cluster, f"blocks of {BATCH}", handle):
+            if isinstance(made, Lost):
+                failed += 1
+                words = f"failed   pictures {some[0]} to {some[-1]}: {made.reason}"
+                typer.echo(printable(words), err=True)
+            else:
+                files += made
     side = handle.info.descriptor.size
-    words = f"{_count(len(numbers) if not as_file else n, 'picture')} of {side} x {side} px"
-    _tell(as_json, target, words, {**about, "n": n}, files)
+    words = f"{_count(n if as_file else len(files), 'picture')} of {side} x {side} px"
+    _tell(as_json, target, words, {**task.about(name), "n": n}, files)
+    if failed:
+        raise typer.Exit(1)
 
 
 def interpolate(
@@ -225,15 +226,8 @@ def reconstruct(
         raise typer.Exit(1)
 
 
-def _grid(images: Sequence[Any]) -> Any:
-    from volute.handles.pictures import enlarged, grid
-
-    return grid([enlarged(image) for image in images])
-
-
 def _numbered(folder: Path, n: int) -> list[Path]:
-    digits = max(3, len(str(n - 1)))
-    return [folder / f"{index:0{digits}}.png" for index in range(n)]
+    return [file_of(folder, n, index) for index in range(n)]
 
 
 def _check_free(files: Sequence[Path], overwrite: bool) -> None:

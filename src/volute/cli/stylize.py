@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from volute.cli.batch import ShardOption
+from volute.cli.batch import ClusterOption, ShardOption
 from volute.cli.engines import EngineOption
 from volute.cli.sample import AsJson, Out, Overwrite, Unmarked
 from volute.errors import UsageError
 
 if TYPE_CHECKING:
+    from volute.engine.session import Engine
     from volute.events import Emit
     from volute.handles import Style, Stylizer
+    from volute.handles.stylizer import Stylized
 
 MODEL, MEMORY = "painter", "1GB"
 
@@ -51,6 +55,7 @@ def stylize(
     unmarked: Unmarked = False,
     engine: EngineOption = None,
     shard: ShardOption = None,
+    cluster: ClusterOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Repaint photographs and films in the style of a picture.
@@ -71,11 +76,12 @@ def stylize(
       volute stylize best.jpg --style painting.jpg --method optimise -s side=1024
     """
     from volute.cli import batch
+    from volute.cli.engines import engine_for
     from volute.cli.outputs import tell_unmarked
-    from volute.engine.session import DEFAULT
     from volute.handles.styles import plain_name
 
-    common = {"out": out, "overwrite": overwrite, "as_json": as_json, "shard": shard}
+    common: dict[str, Any] = {"out": out, "overwrite": overwrite, "as_json": as_json}
+    common |= {"shard": shard, "cluster": cluster}
     if unmarked:
         tell_unmarked()
     if method != "fast" or set_:
@@ -85,36 +91,56 @@ def stylize(
         slow = _slow(method, set_)
         _optimise(inputs, style, strength, keep_colour, mask, slow, unmarked, common)
         return
-    handle, room = _stylizer(model, engine), batch.bytes_of(memory)
+    ran, room = engine_for(model, engine), batch.bytes_of(memory)
+    handle = _stylizer(model, ran)
     chosen = handle.style(style)
     _try(handle, chosen, strength, mask, room)
     name = plain_name(chosen.name)
-    told = _how(handle, chosen, strength, keep_colour, mask)
-    ran = handle.engine()
-    how = json.dumps(told + ["unmarked"] * unmarked + [str(ran)] * (ran != DEFAULT))
+    task = Stylizing(model, ran, chosen, strength, keep_colour, mask, room, unmarked)
+    batch.work_on(inputs, task, handle, mark=name, folder=f"{handle.info.name}-{name}", **common)
 
-    def work(source: Path, target: Path, emit: Emit) -> dict[str, Any]:
-        made = handle.stylize_file(
+
+@dataclass(frozen=True)
+class Stylizing:
+    """What is done to each file: see `cluster.batch.FileTask`."""
+
+    model: str
+    engine: Engine | None
+    style: Style
+    strength: float
+    keep_colour: bool
+    mask: Path | None
+    memory: int
+    unmarked: bool
+
+    def opened(self) -> Stylizer:
+        """Return the model."""
+        return _stylizer(self.model, self.engine)
+
+    def how(self, tool: Stylizer) -> str:
+        """Name model and settings."""
+        from volute.engine.session import DEFAULT
+
+        told, ran = (
+            _how(tool, self.style, self.strength, self.keep_colour, self.mask),
+            tool.engine(),
+        )
+        return json.dumps(told + ["unmarked"] * self.unmarked + [str(ran)] * (ran != DEFAULT))
+
+    def work(self, tool: Stylizer, source: Path, target: Path, emit: Emit) -> dict[str, Any]:
+        """Repaint a file, and return what to note of it."""
+        made = tool.stylize_file(
             source,
             target,
-            style=chosen,
-            strength=strength,
-            keep_colour=keep_colour,
-            mask=mask,
-            memory=room,
-            unmarked=unmarked,
+            style=self.style,
+            strength=self.strength,
+            keep_colour=self.keep_colour,
+            mask=self.mask,
+            memory=self.memory,
+            unmarked=self.unmarked,
             emit=emit,
         )
-        return {"style": chosen.name, "notes": list(made.notes)}
-
-    batch.work_on(
-        inputs,
-        work,
-        how=how,
-        mark=name,
-        folder=f"{handle.info.name}-{name}",
-        **common,
-    )
+        return {"style": self.style.name, "notes": list(made.notes)}
 
 
 def _slow(method: str, pairs: list[str] | None) -> dict[str, Any]:
@@ -151,7 +177,6 @@ def _optimise(
     from volute.handles.styles import plain_name, style_pixels
     from volute.media.mask import opened
 
-    repaint_file = import_trained("volute.training.repaint", "--method optimise").repaint_file
     if not Path(style).exists():
         what = f"{style} is no file: the method optimise looks at the painting itself"
         raise UsageError(what, "Give the file of a picture.")
@@ -167,23 +192,45 @@ def _optimise(
         with opened(mask):
             pass
 
-    def work(source: Path, target: Path, emit: Emit) -> dict[str, Any]:
-        how = {"style": painting, "strength": strength, "keep_colour": keep_colour, "mask": mask}
-        how |= {"style_file": Path(style), "unmarked": unmarked}
-        made = repaint_file(source, target, **how, **settings, emit=emit)
-        return {"style": name, "notes": list(made.notes)}
-
     over = None if mask is None else [str(mask.resolve()), *seen(mask)]
     told = [str(Path(style).resolve()), *seen(Path(style)), strength, keep_colour, over, settings]
     how = json.dumps(["optimise", *told, *["unmarked"] * unmarked], default=str)
-    batch.work_on(inputs, work, how=how, mark=name, folder=f"optimised-{name}", **common)
+    ways = {"style": painting, "strength": strength, "keep_colour": keep_colour, "mask": mask}
+    ways |= {"style_file": Path(style), "unmarked": unmarked, **settings}
+    task = Optimising(how, name, ways)
+    batch.work_on(inputs, task, task.opened(), mark=name, folder=f"optimised-{name}", **common)
 
 
-def _stylizer(ref: str, engine: str | None) -> Stylizer:
-    from volute.cli.engines import engine_for
+@dataclass(frozen=True)
+class Optimising:
+    """What `--method optimise` does to each file: see `cluster.batch.FileTask`."""
+
+    told: str
+    name: str
+    ways: dict[str, Any]
+
+    def opened(self) -> Callable[..., Stylized]:
+        """Return what repaints."""
+        from volute.errors import import_trained
+
+        return import_trained("volute.training.repaint", "--method optimise").repaint_file
+
+    def how(self, tool: Callable[..., Stylized]) -> str:
+        """Name the settings."""
+        return self.told
+
+    def work(
+        self, tool: Callable[..., Stylized], source: Path, target: Path, emit: Emit
+    ) -> dict[str, Any]:
+        """Repaint a file, and return what to note of it."""
+        made = tool(source, target, **self.ways, emit=emit)
+        return {"style": self.name, "notes": list(made.notes)}
+
+
+def _stylizer(ref: str, engine: Engine | None) -> Stylizer:
     from volute.handles import Stylizer, load
 
-    handle = load(ref, engine=engine_for(ref, engine))
+    handle = load(ref, engine=engine)
     if not isinstance(handle, Stylizer):
         what = f"{handle.info.name} cannot stylize: it is of kind {handle.info.descriptor.kind}"
         raise UsageError(what, "Use a model of kind style.")

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from volute.cli.batch import ShardOption
+from volute.cli.batch import ClusterOption, ShardOption
 from volute.cli.engines import EngineOption
 from volute.cli.sample import AsJson, Out, Overwrite, Unmarked
 from volute.errors import UsageError
 
 if TYPE_CHECKING:
+    from volute.engine.session import Engine
     from volute.events import Emit
     from volute.handles import Upscaler
     from volute.handles.upscaler import Enlarged
@@ -52,6 +54,7 @@ def upscale(
     unmarked: Unmarked = False,
     engine: EngineOption = None,
     shard: ShardOption = None,
+    cluster: ClusterOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Enlarge photographs, DICOM, NIfTI, GeoTIFF and films.
@@ -71,45 +74,90 @@ def upscale(
       volute upscale field.tif -s cog=true --memory 2GB --check -o field_x2.tif
     """
     from volute.cli import batch
+    from volute.cli.engines import engine_for
     from volute.cli.outputs import tell_unmarked
-    from volute.engine.session import DEFAULT
 
-    handle = _upscaler(model, engine)
-    room, options = batch.bytes_of(memory), _options(set_)
+    room = batch.bytes_of(memory)
+    ways: dict[str, Any] = {
+        "faithful": faithful,
+        "check": check,
+        "int8": int8,
+        "strength": strength,
+    }
+    ways |= {"overwrite": overwrite, "unmarked": unmarked, "memory": room}
+    task = Upscaling(model, engine_for(model, engine), options=_options(set_), **ways)
+    handle = task.opened()
     _try(handle, room, strength, int8)
     if unmarked:
         tell_unmarked()
-    told = [handle.info.name, handle.info.created, strength, faithful, int8, options]
-    ran = handle.engine("int8" if int8 else "")
-    how = json.dumps(told + ["unmarked"] * unmarked + [str(ran)] * (ran != DEFAULT))
-
-    def work(source: Path, target: Path, emit: Emit) -> dict[str, Any]:
-        made = handle.upscale_file(
-            source,
-            target,
-            memory=room,
-            faithful=faithful,
-            strength=strength,
-            int8=int8,
-            check=check,
-            options=options,
-            unmarked=unmarked,
-            emit=emit,
-        )
-        return _about(made, overwrite)
-
     batch.work_on(
         inputs,
-        work,
-        how=how,
+        task,
+        handle,
         mark=f"x{handle.info.descriptor.scale}",
         folder=f"{handle.info.name}-made",
         out=out,
         overwrite=overwrite,
         as_json=as_json,
         shard=shard,
+        cluster=cluster,
         told=_checked,
     )
+
+
+@dataclass(frozen=True)
+class Upscaling:
+    """What is done to each file: see `cluster.batch.FileTask`."""
+
+    model: str
+    engine: Engine | None
+    options: dict[str, str]
+    memory: int
+    strength: float | None
+    faithful: bool
+    check: bool
+    int8: bool
+    overwrite: bool
+    unmarked: bool
+
+    def opened(self) -> Upscaler:
+        """Return the model.
+
+        Raises:
+            UsageError: if it does not enlarge.
+        """
+        from volute.handles import Upscaler, load
+
+        handle = load(self.model, engine=self.engine)
+        if not isinstance(handle, Upscaler):
+            what = f"{handle.info.name} cannot enlarge: it is of kind {handle.info.descriptor.kind}"
+            raise UsageError(what, "Use a model of kind upscale: volute models")
+        return handle
+
+    def how(self, tool: Upscaler) -> str:
+        """Name model and settings."""
+        from volute.engine.session import DEFAULT
+
+        told = [tool.info.name, tool.info.created, self.strength, self.faithful, self.int8]
+        ran = tool.engine("int8" if self.int8 else "")
+        more = ["unmarked"] * self.unmarked + [str(ran)] * (ran != DEFAULT)
+        return json.dumps([*told, self.options, *more])
+
+    def work(self, tool: Upscaler, source: Path, target: Path, emit: Emit) -> dict[str, Any]:
+        """Enlarge a file, and return what to note of it."""
+        made = tool.upscale_file(
+            source,
+            target,
+            memory=self.memory,
+            faithful=self.faithful,
+            strength=self.strength,
+            int8=self.int8,
+            check=self.check,
+            options=self.options,
+            unmarked=self.unmarked,
+            emit=emit,
+        )
+        return _about(made, self.overwrite)
 
 
 def _try(handle: Upscaler, memory: int, strength: float | None, int8: bool) -> None:
@@ -117,17 +165,6 @@ def _try(handle: Upscaler, memory: int, strength: float | None, int8: bool) -> N
     import numpy as np
 
     handle.upscale(np.zeros((1, 1), np.uint8), memory=memory, strength=strength, int8=int8)
-
-
-def _upscaler(ref: str, engine: str | None) -> Upscaler:
-    from volute.cli.engines import engine_for
-    from volute.handles import Upscaler, load
-
-    handle = load(ref, engine=engine_for(ref, engine))
-    if not isinstance(handle, Upscaler):
-        what = f"{handle.info.name} cannot enlarge: it is of kind {handle.info.descriptor.kind}"
-        raise UsageError(what, "Use a model of kind upscale: volute models")
-    return handle
 
 
 def _options(texts: Sequence[str] | None) -> dict[str, str]:

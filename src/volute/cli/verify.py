@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from volute.cli.batch import ShardOption
+from volute.cli.batch import ClusterOption, ShardOption
 from volute.cli.sample import AsJson, Overwrite
 from volute.errors import VoluteError, printable
 
 if TYPE_CHECKING:
+    from volute.cluster.task import Lost
+    from volute.events import Emit
     from volute.provenance import Verdict
 
 BROKEN = 5
@@ -30,6 +34,7 @@ def verify(
     html: Annotated[Path | None, typer.Option("--html", help="Also write a report.")] = None,
     overwrite: Overwrite = False,
     shard: ShardOption = None,
+    cluster: ClusterOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell where files come from: what was signed, what is marked.
@@ -49,12 +54,12 @@ def verify(
       volute verify letter.txt photos/ --html report.html
       volute verify 'made/*.png' --json
     """
-    from volute.cli.batch import part_of
+    from volute.cli.batch import each, part_of
     from volute.cli.outputs import choose
     from volute.cli.verify_report import lines, report
+    from volute.cluster.task import Lost
     from volute.engine.batch import gathered
     from volute.provenance import keys
-    from volute.provenance import verify as look
 
     keys.anchors()  # a key that is refused stops here, once
     if html is not None:
@@ -63,13 +68,12 @@ def verify(
     failed = 0
     part, items = part_of(shard), gathered(files)
     names = [str(x.source) for x in items if part is None or part.has(x.name.as_posix())]
-    for name in names:
-        try:
-            found[name] = look(name)
-        except VoluteError as error:
+    for name, verdict in each(Verifying(), names, cluster, "files"):
+        if isinstance(verdict, Lost):
             failed += 1
-            typer.echo(printable(f"failed   {error.what}"), err=True)
+            typer.echo(printable(f"failed   {verdict.reason}"), err=True)
             continue
+        found[name] = verdict
         if as_json:
             typer.echo(json.dumps({"file": name, **_record(found[name])}))
             continue
@@ -83,6 +87,30 @@ def verify(
         raise typer.Exit(BROKEN)
     if failed:
         raise typer.Exit(1)
+
+
+@dataclass(frozen=True)
+class Verifying:
+    """What is done to each file: see `cluster.task.Task`."""
+
+    def opened(self) -> Callable[[str], Verdict]:
+        """Return what looks."""
+        from volute.provenance import verify
+
+        return verify
+
+    def how(self, tool: Callable[[str], Verdict]) -> str:
+        """Name it."""
+        return "verify"
+
+    def do(self, tool: Callable[[str], Verdict], item: str, emit: Emit) -> Verdict | Lost:
+        """Return what a file tells, or why it could not be read."""
+        from volute.cluster.task import Lost
+
+        try:
+            return tool(item)
+        except VoluteError as error:
+            return Lost(error.what)
 
 
 def _record(verdict: Verdict) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import contextlib
 import glob
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -138,7 +138,7 @@ def run(
     how: str,
     ledger: Ledger | None,
     overwrite: bool,
-) -> Iterator[Entry]:
+) -> Generator[Entry, None, None]:
     """Do `work(source, out)` for each pair and yield what became of it, failures too.
 
     Args:
@@ -149,25 +149,60 @@ def run(
         overwrite: do again what is done, over what is there.
     """
     for source, out in jobs:
-        about = {"source": str(source), "out": str(out), "seen": seen(source), "how": how}
-        if ledger is not None and not overwrite and ledger.has(source, out, how):
-            yield Entry(status="skipped", reason="done before", **about)
-            continue
-        ours = overwrite or (ledger is not None and ledger.begun(source, out))
-        if out.exists() and source.exists() and out.samefile(source):
-            entry = Entry(
-                status="failed", reason=f"{out} is the source: choose another -o", **about
-            )
-        elif out.exists() and not ours:
-            reason = f"{out} is there already: add --overwrite, or choose another -o"
-            entry = Entry(status="failed", reason=reason, **about)
-        else:
-            if ledger is not None:
-                ledger.add(Entry(status="begun", **about))
-            entry = _worked(source, out, work, about)
-        if ledger is not None:
+        entry = settled(source, out, how, ledger, overwrite)
+        if entry is None:
+            begun = begin(source, out, how, ledger)
+            entry = tried(begun, work)
+        if ledger is not None and entry.status != "skipped":
             ledger.add(entry)
         yield entry
+
+
+def settled(
+    source: Path, out: Path, how: str, ledger: Ledger | None, overwrite: bool
+) -> Entry | None:
+    """Return what becomes of a pair without any work: it is done, or cannot be; else None.
+
+    Args:
+        source: what is worked on.
+        out: where the result goes.
+        how: as for `run`.
+        ledger: as for `run`.
+        overwrite: as for `run`.
+    """
+    entry = Entry(source=str(source), out=str(out), status="failed", seen=seen(source), how=how)
+    if ledger is not None and not overwrite and ledger.has(source, out, how):
+        return entry.model_copy(update={"status": "skipped", "reason": "done before"})
+    ours = overwrite or (ledger is not None and ledger.begun(source, out))
+    if out.exists() and source.exists() and out.samefile(source):
+        reason = f"{out} is the source: choose another -o"
+    elif out.exists() and not ours:
+        reason = f"{out} is there already: add --overwrite, or choose another -o"
+    else:
+        return None
+    return entry.model_copy(update={"reason": reason})
+
+
+def begin(source: Path, out: Path, how: str, ledger: Ledger | None) -> Entry:
+    """Return what says that work on a pair begins, and write it down."""
+    entry = Entry(source=str(source), out=str(out), status="begun", seen=seen(source), how=how)
+    if ledger is not None:
+        ledger.add(entry)
+    return entry
+
+
+def tried(begun: Entry, work: Callable[[Path, Path], dict[str, Any]]) -> Entry:
+    """Return what became of a pair: what `work` notes of it, or why it failed."""
+    try:
+        noted = work(Path(begun.source), Path(begun.out))
+        return begun.model_copy(update={"status": "ok", "about": noted})
+    except VoluteError as error:
+        reason = ". ".join(text.rstrip(".") for text in (error.what, error.hint) if text)
+    except MemoryError:
+        reason = f"{begun.source}: not enough memory; give less with --memory"
+    except Exception as error:  # a defect of ours must not end the batch
+        reason = f"{begun.source}: internal error, please report it: {error!r}"
+    return begun.model_copy(update={"status": "failed", "reason": " ".join(reason.split())})
 
 
 def _read(ledger: Path) -> Iterator[Entry]:
@@ -189,23 +224,6 @@ def seen(source: Path) -> tuple[int, int]:
     except OSError:
         return 0, 0
     return about.st_size, about.st_mtime_ns
-
-
-def _worked(
-    source: Path,
-    out: Path,
-    work: Callable[[Path, Path], dict[str, Any]],
-    about: dict[str, Any],
-) -> Entry:
-    try:
-        return Entry(status="ok", about=work(source, out), **about)
-    except VoluteError as error:
-        reason = ". ".join(text.rstrip(".") for text in (error.what, error.hint) if text)
-    except MemoryError:
-        reason = f"{source}: not enough memory; give less with --memory"
-    except Exception as error:  # a defect of ours must not end the batch
-        reason = f"{source}: internal error, please report it: {error!r}"
-    return Entry(status="failed", reason=" ".join(reason.split()), **about)
 
 
 def _wanted(file: Path, folder: Path, leave: Path | None) -> bool:

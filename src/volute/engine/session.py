@@ -25,6 +25,7 @@ EngineName = Literal["onnxruntime", "openvino"]
 Precision = Literal["float32", "bf16"]
 TITLES: dict[EngineName, str] = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
 """The engines, as people call them."""
+THREADS = "VOLUTE_THREADS"
 
 
 class GraphError(Exception):
@@ -80,7 +81,7 @@ class Session:
 
     Args:
         path: the `.onnx` file; its external data lies in the same folder.
-        threads: threads inside one operator; None for one on each physical core.
+        threads: threads inside one operator; None for one on each core (`own_cores`).
         files: external data by name that lies in memory instead; then none is read from disk.
         engine: what runs it.
     """
@@ -94,7 +95,7 @@ class Session:
     ) -> None:
         self.path = path
         self._files = dict(files or {})
-        self.threads = threads or physical_cores()
+        self.threads = threads or own_cores()
         self.engine = engine
         self._session: Loaded | None = None
         self._loading = threading.Lock()
@@ -151,6 +152,15 @@ def physical_cores() -> int:
         topology = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
         siblings.add(topology.read_text() if topology.exists() else str(cpu))
     return len(siblings)
+
+
+def own_cores() -> int:
+    """Return how many cores this process should use: all, or as many as `VOLUTE_THREADS` says.
+
+    Who deals out the cores of a computer to several processes sets it.
+    """
+    text = os.environ.get(THREADS, "")
+    return min(int(text), physical_cores()) if text.isdecimal() and int(text) else physical_cores()
 
 
 def _kind_of(made: Any) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from volute.engine.session import GraphError, Precision, physical_cores
+from volute.engine.session import GraphError, Precision, own_cores
 from volute.engine.with_onnxruntime import packed
 from volute.errors import MissingExtraError
 
@@ -46,7 +46,7 @@ def open_graph(
     core, weights = _core(), path.parent / WEIGHTS
     there = files or ({WEIGHTS: weights.read_bytes()} if weights.is_file() else {})
     graph = packed(path, there)
-    beside = max(1, physical_cores() // threads)
+    beside = max(1, own_cores() // threads)
     how = {
         "INFERENCE_PRECISION_HINT": TYPES[precision],
         "INFERENCE_NUM_THREADS": beside * threads,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from volute.engine.artefact import Artefact
-from volute.engine.session import Engine, physical_cores
+from volute.engine.session import Engine, own_cores
 from volute.engine.tiles import Tick
 from volute.errors import UsageError
 from volute.events import Emit, Progress
@@ -33,7 +33,7 @@ class Tiled(Handle):
         super().__init__(artefact, engine)
         if threads is not None and threads < 1:
             raise UsageError(f"threads = {threads} is no number of threads")
-        self._workers = physical_cores() if threads is None else threads
+        self._workers = own_cores() if threads is None else threads
 
     def _width(self) -> int:
         """Return how many channels the network has at most, as far as the model says."""

@@ -250,6 +250,7 @@ def test_torchrun_trains_and_ctrl_c_saves(shapes_npz: Path, tmp_path: Path) -> N
     assert (run.state / "newest.safetensors").exists()
 
 
+@pytest.mark.long
 def test_an_error_of_all_is_told_once(tmp_path: Path) -> None:
     child = _torchrun("train", "vae", tmp_path / "nothing", "--kimg", "1", "-o", tmp_path / "run")
     said = child.communicate(timeout=120)[1]

@@ -63,7 +63,7 @@ def test_gradients_and_statistics_are_the_same_from_a_third_of_the_memory() -> N
     assert list(lean[0].state_dict()) == list(plain[0].state_dict())
 
 
-@pytest.mark.parametrize("kind", ["gan", "vae"])
+@pytest.mark.parametrize("kind", ["gan", pytest.param("vae", marks=pytest.mark.long)])
 def test_a_training_ends_with_the_same_weights(kind: str, shapes_npz: Path, tmp_path: Path) -> None:
     weights = []
     for name in (False, True):

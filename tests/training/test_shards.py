@@ -43,7 +43,7 @@ def after(steps: int) -> Callable[[], bool]:
     return lambda: next(counted) == steps
 
 
-@pytest.mark.parametrize("kind", ["gan", "classify"])
+@pytest.mark.parametrize("kind", ["gan", pytest.param("classify", marks=pytest.mark.long)])
 def test_interrupted_and_resumed_equals_uninterrupted(tmp_path: Path, kind: str) -> None:
     source = written(tmp_path / "set", shards(5, 40))
     how = {"kimg": 0.48, "settings": TINY[kind]}

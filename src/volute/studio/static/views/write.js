@@ -2,7 +2,7 @@
 
 import "../parts/recent.js";
 import { listModels, post } from "../lib/api.js";
-import { button, download, h, hold, icon, say, tell, View } from "../lib/dom.js";
+import { button, download, h, hold, holds, icon, say, tell, View } from "../lib/dom.js";
 import { choice, line, select, slider, toggle, wish } from "../lib/fields.js";
 import { jobs } from "../lib/jobs.js";
 import { number, plural } from "../lib/words.js";
@@ -55,6 +55,8 @@ class Write extends View {
     });
     this.classes = h("div", {});
     this.go = h("button.primary.wide", {}, icon("write"), h("span", {}, "Write"));
+    this.ask = button("Show how surprising this is", "question", () => this.score());
+    for (const one of [this.go, this.ask]) hold(one, true); // until the models are known
     const form = h(
       "form.panel",
       {
@@ -92,7 +94,7 @@ class Write extends View {
             h(
               "div.facts",
               {},
-              button("Show how surprising this is", "question", () => this.score()),
+              this.ask,
             ),
           ),
           this.state,
@@ -115,6 +117,7 @@ class Write extends View {
     try {
       this.found = await listModels("lm");
       const name = this.wanted ?? this.picker?.value ?? "bard";
+      if (!this.picker) for (const one of [this.go, this.ask]) hold(one, false);
       this.picker = choice({
         label: "Model",
         kind: "cards",
@@ -154,7 +157,7 @@ class Write extends View {
   }
 
   async write() {
-    if (this.job) return;
+    if (holds(this.go)) return;
     const prompt = this.prompt.value;
     const request = {
       model: this.picker.value,
@@ -218,6 +221,7 @@ class Write extends View {
   }
 
   async score() {
+    if (holds(this.ask)) return;
     const text = this.prompt.value;
     if (!text.trim()) {
       this.prompt.focus();

@@ -35,6 +35,7 @@ def test_it_writes_a_page_with_every_picture_beside_it(run: Path, command: Comma
     assert "seen is there already" in command("features", "run", "one.png", "-o", "seen").err
 
 
+@pytest.mark.long
 def test_a_model_alone_takes_its_patches_from_elsewhere_or_has_none(
     run: Path, command: Command
 ) -> None:

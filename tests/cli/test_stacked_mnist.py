@@ -122,6 +122,7 @@ def test_stopping_says_how_to_go_on(
     assert (done.code, "the same command again" in done.err) == (130, True)
 
 
+@pytest.mark.long
 def test_a_run_that_was_stopped_is_gone_on_with(folder: Path, command: Command) -> None:
     stacked_mnist.StackedMnist(Path("digits.npz"), Path("out"))
     kimg, run = stacked_mnist.CLASSIFIER_KIMG, Path("out/classifier")

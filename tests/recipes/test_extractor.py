@@ -120,6 +120,7 @@ def test_teachers_that_cannot_teach_are_refused(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.long
 def test_a_run_goes_on_from_another_folder(
     folder: Path, settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

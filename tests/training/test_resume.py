@@ -39,7 +39,7 @@ def _wait_for_state(run: Path, child: subprocess.Popen[bytes]) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("kind", ["gan", "vae", "classify"])
+@pytest.mark.parametrize("kind", ["gan", pytest.param("vae", marks=pytest.mark.long), "classify"])
 def test_killed_at_random_and_resumed_equals_uninterrupted(
     kind: str, shapes_npz: Path, tmp_path: Path
 ) -> None:

@@ -203,7 +203,7 @@ class Loop:
             ):
                 raise
             what = f"a batch of {self.recipe.batch} does not fit into memory"
-            known = "" if self.config.recompute else ", or add -s recompute=true (a third slower)"
+            known = "" if self.config.recompute else ", or add -s recompute=true (a quarter slower)"
             raise VoluteError(what, f"Give a smaller -s batch={known}.") from error
 
     def _agreed(

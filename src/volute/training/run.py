@@ -36,7 +36,7 @@ class RunConfig(Config):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     threads: int = Field(0, ge=0)
     recompute: bool = False
-    """Gradient checkpointing: much less memory for about a third more time."""
+    """Gradient checkpointing: less memory for about a quarter more time."""
     hardware: str = ""
     """Where it ran, in words, for the card."""
     data_key: str = ""

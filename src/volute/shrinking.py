@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from volute import jobs
+from volute.config import merged
 from volute.engine.artefact import Artefact, open_artefact
 from volute.errors import UsageError
 from volute.events import Emit, Note, silent
@@ -74,11 +75,11 @@ def shrink(
         artefact.config.descriptor.kind,
         source,
         preset=artefact.config.preset,
-        size=told.pop("size", None),
+        size=told.pop("size", artefact.config.descriptor.size or None),
         time=time,
         kimg=kimg,
         out=out,
-        settings=narrower | told | (settings or {}),
+        settings=merged(narrower | told, settings or {}),
         emit=emit,
         stop=stop,
     )

@@ -24,9 +24,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dividing import made, upscale
 from dying import DyingCrew
 from make_artefact import make_classifier, make_gan, make_upscaler
-from running import Command, Result
+from running import Command
 from volute import zoo
 from volute.cluster import spread, with_ray
 from volute.cluster.task import Task
@@ -72,17 +73,6 @@ def ray() -> Iterator[Any]:
         pytest.skip("the extra cluster is not installed")
     with with_ray.joined(silent) as ray:
         yield ray
-
-
-def upscale(command: Command, tmp_path: Path, out: str, *more: object) -> Result:
-    return command(
-        "upscale", tmp_path / "in", "--model", tmp_path / "up", "-o", out, "--unmarked", *more
-    )
-
-
-def made(folder: str) -> dict[str, bytes]:
-    files = sorted(Path(folder).rglob("*.png"))
-    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
 
 
 def ledger(folder: str) -> list[dict[str, Any]]:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dividing import made, upscale
 from make_artefact import make_classifier, make_gan, make_upscaler
-from running import Command, Result
+from running import Command
 
 
 @pytest.fixture(autouse=True)
@@ -23,17 +24,6 @@ def shelf(tmp_path: Path) -> None:
         for index in range(5):
             pixels = rng.integers(0, 256, (12, 10, 3), np.uint8)
             Image.fromarray(pixels).save(tmp_path / "in" / folder / f"{index}.png")
-
-
-def upscale(command: Command, tmp_path: Path, out: str, *more: object) -> Result:
-    return command(
-        "upscale", tmp_path / "in", "--model", tmp_path / "up", "-o", out, "--unmarked", *more
-    )
-
-
-def made(folder: str) -> dict[str, bytes]:
-    files = sorted(Path(folder).rglob("*.png"))
-    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
 
 
 def test_parts_of_a_folder_are_the_whole(command: Command, tmp_path: Path) -> None:

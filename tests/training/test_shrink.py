@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -60,3 +61,12 @@ def test_a_shrunken_gan_learns_from_the_large_one(shapes_npz: Path, tmp_path: Pa
         resume(made.path, settings={"teacher": str(made.model)})
     with pytest.raises(UsageError, match="of kind vae"):
         shrink("garments-vae", shapes_npz)
+
+
+def test_what_is_set_joins_what_the_model_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr("volute.jobs.train", lambda *_, **how: given.update(how))
+    shrink("land-gan", "land/", settings={"data": {"crop": "tiles"}})
+    assert given["size"] == 64
+    assert given["settings"]["data"] == {"mode": "RGB", "labels": True, "crop": "tiles"}
+    assert given["settings"]["width"] < 96

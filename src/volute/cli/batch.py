@@ -75,14 +75,15 @@ def work_on(
     signal.signal(signal.SIGTERM, _interrupt)
     with live() as emit:
         ledger = Ledger(kept, part) if kept else None
-        run = _here if cluster is None else _on_cluster
-        with contextlib.closing(run(jobs, task, tool, ledger, overwrite, emit)) as entries:
+        made = _done(cluster, jobs, task, tool, ledger, overwrite, emit)
+        with contextlib.closing(made) as entries:
             failed = _tell(entries, emit, as_json, len(jobs), told)
     if failed:
         raise typer.Exit(1)
 
 
-def _here(
+def _done(
+    cluster: str | None,
     jobs: Sequence[tuple[Path, Path]],
     task: FileTask,
     tool: Any,
@@ -90,22 +91,15 @@ def _here(
     overwrite: bool,
     emit: Emit,
 ) -> Generator[Entry, None, None]:
-    from volute.engine.batch import run
+    """Do the jobs here or on a cluster, and yield what became of each."""
+    how = task.how(tool)
+    if cluster is None:
+        from volute.engine.batch import run
 
-    return run(jobs, partial(task.work, tool, emit=emit), task.how(tool), ledger, overwrite)
+        return run(jobs, partial(task.work, tool, emit=emit), how, ledger, overwrite)
+    from volute.cluster import batch
 
-
-def _on_cluster(
-    jobs: Sequence[tuple[Path, Path]],
-    task: FileTask,
-    tool: Any,
-    ledger: Ledger | None,
-    overwrite: bool,
-    emit: Emit,
-) -> Generator[Entry, None, None]:
-    from volute.cluster.batch import run
-
-    return run(jobs, task, task.how(tool), ledger, overwrite, emit)
+    return batch.run(jobs, task, how, ledger, overwrite, emit)
 
 
 def each(

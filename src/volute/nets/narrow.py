@@ -49,7 +49,7 @@ def narrow_generator(small: Generator, large: Generator) -> None:
     """Give `small` the most important channels of `large`, a generator of the same depth."""
     kept = _best(_sought(large.body, 0), small.shape[0])
     area = small.shape[1] * small.shape[2]
-    places = (kept[:, None] * area + torch.arange(area)).flatten()
+    places = (kept[:, None] * area + torch.arange(area, device=kept.device)).flatten()
     small.linear.weight.copy_(large.linear.weight[places])
     small.linear.bias.copy_(large.linear.bias[places])
     if small.embed is not None and large.embed is not None:

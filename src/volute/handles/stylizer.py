@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from numbers import Real
 from pathlib import Path
 from typing import overload
@@ -32,7 +31,7 @@ from volute.handles.styles import Seen, Style, StyleLike
 from volute.handles.tiled import MEMORY, Tiled, as_raster, watch, worked
 from volute.media import families
 from volute.media.raster import Canvas, Raster, Run, Work
-from volute.provenance.manifest import signed_file
+from volute.provenance.manifest import AGENT, signed_file
 
 PLANES = 96
 """Bytes of a pixel on its way to the network and back; the network's own are about its width."""
@@ -221,7 +220,7 @@ class Stylizer(Tiled):
             work = Work(
                 scale=1,
                 run=marks.after(run),
-                model=f"volute {version('volute')} {self.info.name}, {chosen.name} {strength:.0%}",
+                model=f"volute {AGENT['version']} {self.info.name}, {chosen.name} {strength:.0%}",
                 done="stylized",
             )
             with signed_file(out, origin, emit, marks.laid) as part:

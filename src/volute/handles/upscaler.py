@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import overload
 
@@ -23,7 +22,7 @@ from volute.handles.pictures import opened
 from volute.handles.tiled import MEMORY, Tiled, watch, worked
 from volute.media import families
 from volute.media.raster import Canvas, Raster, Run, Work
-from volute.provenance.manifest import Value, signed_file
+from volute.provenance.manifest import AGENT, Value, signed_file
 
 LIVE = 6
 """Feature maps that a tile is reckoned with; ONNX Runtime was seen to hold up to 3.8 at a time."""
@@ -178,7 +177,7 @@ class Upscaler(Tiled):
         """Return what enlarges, as the new file tells it: other ways are other words."""
         ways = ["faithful"] * faithful + ["int8"] * int8
         ways += [] if strength is None else [f"strength {strength:g}"]
-        return " ".join([f"volute {version('volute')}", self.info.name, *ways])
+        return " ".join([f"volute {AGENT['version']}", self.info.name, *ways])
 
     def _runner(
         self, memory: int, enlarger: Enlarger, found: list[Check], checked: bool, emit: Emit

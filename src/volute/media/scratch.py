@@ -59,16 +59,16 @@ class Scratch:
         """Return a part [C, h, w]; slices have a start, a stop and no step."""
         height, width = rows.stop - rows.start, columns.stop - columns.start
         part_HWC = np.empty((height, width, self.bands), self.dtype)
-        for row, line_WC in enumerate(part_HWC, rows.start):
-            self._at(row, columns.start).readinto(line_WC.data.cast("B"))
+        for row, lines in self._lines(part_HWC, rows.start):
+            self._at(row, columns.start).readinto(lines)
         return part_HWC.transpose(2, 0, 1)
 
     def write(self, rows: slice, columns: slice, part_CHW: np.ndarray) -> None:
         """Put a part [C, h, w] of this type in its place."""
         part_HWC = np.ascontiguousarray(part_CHW.transpose(1, 2, 0))
         with self._explained():
-            for row, line_WC in enumerate(part_HWC, rows.start):
-                file, left = self._at(row, columns.start), line_WC.data.cast("B")
+            for row, lines in self._lines(part_HWC, rows.start):
+                file, left = self._at(row, columns.start), lines
                 while left:  # a disk that fills up first takes a part, then refuses
                     left = left[file.write(left) :]
 
@@ -114,6 +114,16 @@ class Scratch:
             name = f"/dev/fd/{handle}"
         self._names.append(name)
         self._files[-1].truncate(rows * self.row_bytes)
+
+    def _lines(self, part_HWC: np.ndarray, top: int) -> Iterator[tuple[int, memoryview]]:
+        """Yield the bytes that lie together, with their first row: whole rows do, in a file."""
+        height, width, _ = part_HWC.shape
+        row = top
+        while row < top + height:
+            file_end = row - row % self._file_rows + self._file_rows
+            end = min(top + height, file_end if width == self.width else row + 1)
+            yield row, part_HWC[row - top : end - top].data.cast("B")
+            row = end
 
     def _at(self, row: int, column: int) -> FileIO:
         number, row = divmod(row, self._file_rows)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from volute.cluster import with_ray
 
@@ -50,6 +52,7 @@ def test_a_ray_of_this_user_is_joined_and_no_others(
 
 def test_a_token_is_for_the_time_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "ray", raising=False)
+    monkeypatch.setattr(with_ray, "_GUARD", {})
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
     tokens = []
@@ -58,6 +61,35 @@ def test_a_token_is_for_the_time_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> 
             assert os.environ["RAY_AUTH_MODE"] == "token"
             tokens.append(os.environ["RAY_AUTH_TOKEN"])
     assert len(tokens[0]) == 64
-    assert tokens[0] != tokens[1]
+    assert tokens[0] == tokens[1]  # Ray has read it, and goes by it as long as this process lives
     assert os.environ["RAY_AUTH_MODE"] == "disabled"
     assert "RAY_AUTH_TOKEN" not in os.environ
+
+
+def test_a_ray_that_was_imported_before_guards_by_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.setattr(with_ray, "_GUARD", {})
+    monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
+    with with_ray._guarded():
+        assert "RAY_AUTH_TOKEN" not in os.environ
+
+
+TWICE = """
+import sys
+from volute.cli import main
+for out in ("first", "second"):
+    sys.argv = "volute upscale in --model photo-x2-fast --cluster ray -o".split() + [out]
+    try:
+        main()
+    except SystemExit as ended:
+        assert not ended.code, ended.code
+"""
+
+
+@pytest.mark.long
+def test_two_batches_of_one_process_each_have_a_ray(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    (tmp_path / "in").mkdir()
+    Image.new("RGB", (16, 12)).save(tmp_path / "in" / "a.png")
+    subprocess.run([sys.executable, "-c", TWICE], cwd=tmp_path, check=True, timeout=300)
+    assert [(tmp_path / out / "a.png").exists() for out in ("first", "second")] == [True, True]

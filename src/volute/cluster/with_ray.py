@@ -35,6 +35,8 @@ CURRENT = Path("/tmp/ray/ray_current_cluster")
 """Where `ray start` writes the address."""
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS_SKIP_REGEX": "^"}
 """No statistics; and what Ray would print on standard output, it leaves out."""
+_GUARD: dict[str, str] = {}
+"""How a Ray that is started here is guarded: Ray reads it once in a process, for all that follow."""
 
 
 @contextlib.contextmanager
@@ -191,13 +193,14 @@ def _scratch() -> tempfile.TemporaryDirectory[str]:
 @contextlib.contextmanager
 def _guarded() -> Iterator[None]:
     """Let a Ray that is started listen to this computer alone, and to who inherits a token."""
-    if "ray" in sys.modules:  # it has read its settings, and guards what it starts by its own
+    if "ray" in sys.modules and not _GUARD:  # it has read its settings: it guards by its own
         yield
         return
-    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    ours = token | {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # else 127.0.0.1 is not taken as such
-    before = {name: os.environ.get(name) for name in ours}
-    os.environ.update(ours)
+    if not _GUARD:
+        _GUARD.update({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)})
+        _GUARD["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # else 127.0.0.1 is not taken as such
+    before = {name: os.environ.get(name) for name in _GUARD}
+    os.environ.update(_GUARD)
     try:
         yield
     finally:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from unittest import mock
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +12,9 @@ import torch
 from shapes import TINY, shapes
 from volute import recipes
 from volute.nets.blocks import Residual
+from volute.nets.vae import Posterior
 from volute.recipes.density import fit_mixture
+from volute.recipes.vae import VaeRecipe
 from volute.training.augment import augment, flip
 from volute.training.device import choose
 from volute.training.recipe import DataFacts, Recipe, seeded
@@ -52,6 +57,23 @@ def test_the_ladder_learns_too_and_uses_its_rungs() -> None:
     pictures, labels = batch()
     errors = [recipe.step(pictures, labels, 0.0, 16 * k)["rmse"] for k in range(60)]
     assert errors[-1] < 0.5 * errors[0]
+
+
+@pytest.mark.parametrize("preset", ["tiny", "base"])
+def test_a_vae_is_judged_by_codes_that_lie_where_those_of_pictures_do(preset: str) -> None:
+    recipe = make("vae", preset)
+    assert isinstance(recipe, VaeRecipe)
+    seen, drawn = batch(64), list[torch.Tensor]()
+    recipe.pair.decoder.register_forward_pre_hook(lambda _, given: drawn.append(given[0]))
+    away = Posterior(torch.full((64, recipe.settings.latent), 5.0), torch.tensor(-2.0))
+    features = recipe.pair.encoder(seen[0])[1]
+    with mock.patch.object(recipe.pair.encoder, "forward", return_value=(away, features)):
+        assert recipe.made(seen, 0).shape == seen[0].shape
+    (codes,) = drawn
+    top, rest = codes[:, : recipe.settings.latent], codes[:, recipe.settings.latent :]
+    assert top.mean().item() == pytest.approx(5, abs=0.05)
+    assert top.std().item() == pytest.approx(math.exp(-2), rel=0.15)
+    assert bool(rest.numel()) == (preset == "base")
 
 
 def test_the_discriminator_tells_real_from_noise_and_penalties_hold_its_slope() -> None:

@@ -88,6 +88,12 @@ def test_little_variety_at_the_beginning_is_no_collapse() -> None:
     assert judge(early).level == "OK"
 
 
+def test_advice_names_what_there_is() -> None:
+    signs: dict[str, Any] = {"variety": 0.9, "groups": 0.2}
+    assert "gamma" in judge(rows(4, **signs)).advice
+    assert "gamma" not in judge(rows(4, **signs, active=1.0)).advice
+
+
 def test_what_blew_up_after_a_leap_is_the_learning_rate() -> None:
     assert unstable(rows(2, **{MOVED: 0.5})).cause == "learning rate"
     assert unstable(rows(2, **{MOVED: 0.02})).cause == "not finite"

@@ -36,7 +36,7 @@ CURRENT = Path("/tmp/ray/ray_current_cluster")
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS_SKIP_REGEX": "^"}
 """No statistics; and what Ray would print on standard output, it leaves out."""
 _GUARD: dict[str, str] = {}
-"""How a Ray that is started here is guarded: Ray reads it once in a process, for all that follow."""
+"""How Rays that are started here are guarded: Ray reads it once in a process, for all of them."""
 
 
 @contextlib.contextmanager

@@ -155,11 +155,12 @@ class GanRecipe(PictureRecipe):
             "pixels": told["pixels"],
         }
 
-    def made(self, labels: torch.Tensor, shown: int) -> torch.Tensor:
-        """Return pictures of the network as it learns, not averaged, for labels [B].
+    def made(self, seen: Batch, shown: int) -> torch.Tensor:
+        """Return pictures of the network as it learns, not averaged, of the classes seen.
 
         It normalises by the batch, as it does when it learns, and is left as it was.
         """
+        labels = seen[1]
         rng = seeded(self.device.torch, self.seed, shown, 0xD0C)
         latent = torch.randn(
             len(labels), self.settings.latent, generator=rng, device=self.device.torch
@@ -217,7 +218,7 @@ class GanRecipe(PictureRecipe):
 
     def _told(self, seen: Batch, unseen: Batch, shown: int) -> dict[str, float]:
         """Return what the discriminator makes of pictures that are not changed."""
-        made = self.made(seen[1], shown)
+        made = self.made(seen, shown)
         self.discriminator.eval()
         with torch.no_grad():
             scores = [

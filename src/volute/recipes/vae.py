@@ -19,7 +19,7 @@ from pydantic import Field
 from torch import nn
 
 from volute.config import Config
-from volute.nets.vae import CodeOf, Decoder, Encoder
+from volute.nets.vae import CodeOf, Decoder, Encoder, Posterior
 from volute.recipes.density import fit_mixture
 from volute.training.augment import flip
 from volute.training.device import Device
@@ -139,16 +139,22 @@ class VaeRecipe(PictureRecipe):
         That is, whose mean varies by more than 0.01 over pictures (Burda, Grosse and Salakhutdinov
         2016, "Importance weighted autoencoders", section 5.3).
         """
-        with torch.no_grad(), self.device.autocast():
-            top, _ = self.pair.encoder(seen[0].contiguous(memory_format=torch.channels_last))
-        return {"active": (top.mean.float().var(0) > 0.01).float().mean().item()}
+        return {"active": (self._top(seen).mean.float().var(0) > 0.01).float().mean().item()}
 
-    def made(self, labels: torch.Tensor, shown: int) -> torch.Tensor:
-        """Return as many pictures as there are labels, from codes of the prior."""
+    def made(self, seen: Batch, shown: int) -> torch.Tensor:
+        """Return pictures from codes drawn as those of pictures seen lie: as a Gaussian.
+
+        The prior would not do: much of it belongs to no picture, and is left out after training.
+        """
         rng = seeded(self.device.torch, self.seed, shown, 0xD0C)
-        code = normal((len(labels), self.pair.decoder.latent), rng)
+        top = self._top(seen)
+        codes = top.sample(normal(top.mean.shape, rng)).float()
+        count = len(codes)
+        shares = normal((count, count), rng) / math.sqrt(max(count - 1, 1))
+        drawn = codes.mean(0) + shares @ (codes - codes.mean(0))
+        lower = normal((count, self.pair.decoder.latent - codes.shape[1]), rng)
         with torch.no_grad(), self.device.autocast():
-            return self.pair.decoder(code).float().clamp(-1, 1)
+            return self.pair.decoder(torch.cat([drawn, lower], 1)).float().clamp(-1, 1)
 
     def preview(self, pictures: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return reconstructions of the first half and samples from the prior for the rest."""
@@ -189,6 +195,11 @@ class VaeRecipe(PictureRecipe):
                 "density.factors": mixture.factors.astype(np.float32),
             },
         )
+
+    def _top(self, batch: Batch) -> Posterior:
+        """Return where the codes of pictures lie."""
+        with torch.no_grad(), self.device.autocast():
+            return self.pair.encoder(batch[0].contiguous(memory_format=torch.channels_last))[0]
 
     def _averaged(self) -> Pair:
         network = self.averages["vae"].network

@@ -213,8 +213,11 @@ class PictureRecipe(Recipe):
         """Return signs of its own by which a doctor judges, from a few pictures of either sort."""
         return {}
 
-    def made(self, labels: torch.Tensor, shown: int) -> torch.Tensor | None:
-        """Return new pictures in [-1, 1] for labels [B], if it makes them from noise."""
+    def made(self, seen: Batch, shown: int) -> torch.Tensor | None:
+        """Return as many new pictures in [-1, 1] as are seen, if it makes them from noise.
+
+        `seen`, of what is learned from, says of which classes, or where codes lie.
+        """
         return None
 
     def show(self, draw: Draw) -> np.ndarray:

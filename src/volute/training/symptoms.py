@@ -125,7 +125,7 @@ def _collapsed(rows: Sequence[Row]) -> Verdict | None:
     return Verdict(
         "STOP",
         f"Mode collapse: what is made is all alike, with {share:.0%} of the data's variety.",
-        "A larger gamma (-s gamma=...), or the default preset.",
+        _varied(rows),
         "collapse",
     )
 
@@ -140,8 +140,16 @@ def _poor(rows: Sequence[Row]) -> Verdict | None:
         what = f"what is made reaches {groups[-1]:.0%} of the data's groups"
     else:
         return None
-    advice = "A larger gamma (-s gamma=...), the default preset, or more pictures."
-    return Verdict("WATCH", f"Mode collapse is near: {what}, and no more.", advice, "collapse")
+    return Verdict(
+        "WATCH", f"Mode collapse is near: {what}, and no more.", _varied(rows), "collapse"
+    )
+
+
+def _varied(rows: Sequence[Row]) -> str:
+    """Return what may make pictures more varied: VAEs have no gamma, but a latent."""
+    if _last(rows, "active", 1):
+        return "A smaller learning rate (-s lr=...), a larger preset, or more pictures."
+    return "A larger gamma (-s gamma=...), the default preset, or more pictures."
 
 
 def _begun(rows: Sequence[Row]) -> bool:

@@ -78,8 +78,7 @@ class Gallery:
         of the neighbourhoods of 64 real pictures they reach, over how many others do, `copies` how
         much nearer than held-out pictures they lie to what is learned from: 0 is as far, 1 a copy.
         """
-        _, labels = self._feed.draw(LOOK, shown)
-        made = self._recipe.made(labels, shown)
+        made = self._recipe.made(self._feed.draw(LOOK, shown), shown)
         if made is None or not torch.isfinite(made).all():
             return {}
         if not len(self._known):

@@ -191,15 +191,17 @@ def shrink(
     out: Out = None,
     set_: Settings = None,
 ) -> None:
-    """Make an upscaler with fewer multiply-adds.
+    """Make an upscaler, GAN or stylizer with fewer multiply-adds.
 
     A new run, whose network begins with the most important channels of the large one, and learns
-    from pictures and from what that makes of them. Its card says what was lost.
+    from pictures and from what that makes of them. Its card says what was lost. A stylizer keeps
+    its styles; the pictures are what it paints.
 
     \b
     Examples:
       volute shrink runs/holidays-1 --to 0.5x --time 20m
       volute shrink photo-x2 photos/ --to 0.3x --time 1h -o runs/small
+      volute shrink painter photos/ --time 1h -s styles=paintings/
     """
     from volute.config import parse_settings
     from volute.shrinking import shrink

@@ -7,25 +7,22 @@ its factors too, Liu et al. 2017, arXiv:1708.06519). It then learns from the wid
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import nn
 
 from volute.nets.blocks import Residual
 from volute.nets.gan import Generator
+from volute.nets.painter import Painter
+from volute.nets.stylizer import Kernels
 from volute.nets.upscaler import Block, Branched, Upscaler
 
-
-def width_for(share: float, width: int, blocks: int, outer: int) -> int:
-    """Return the width of an upscaler of about `share` of the multiply-adds.
-
-    Args:
-        share: in (0, 1).
-        width: of the wide one.
-        blocks: residual blocks of either.
-        outer: channels in and out together, those of all pixels within one.
-    """
-    wanted = share * _cost(width, blocks, outer)
-    return min(range(8, width), key=lambda w: abs(_cost(w, blocks, outer) - wanted), default=8)
+TINY = 1e-12
+Places = torch.Tensor | None
+"""Of channels, in order."""
+Moments = tuple[torch.Tensor, torch.Tensor]
+"""Mean and variance [S, C] of channels in S styles."""
 
 
 def narrow(small: Upscaler, large: Upscaler) -> None:
@@ -70,6 +67,85 @@ def narrow_generator(small: Generator, large: Generator) -> None:
             kept = kept if made is None else made
 
 
+@torch.no_grad()
+def narrow_painter(small: Painter, large: Painter, codes_SD: torch.Tensor) -> None:
+    """Give `small` the most important channels of `large`, a painter of the same blocks and bank.
+
+    Features are normalised: their mean is a bias, their deviation the length of a kernel. So it is
+    known how much of each comes through a ReLU to those who see it, in the styles with the codes
+    `codes_SD`.
+    """
+    rows, start = [], 0
+    places = _places(large.mixed(codes_SD), small.shapes[0].after)
+    for new, old, (after, before) in zip(small.kernels, large.kernels, places, strict=True):
+        every = torch.arange(old.shape[1], device=old.device)
+        chosen = every if after is None else after
+        new.copy_(old[:, chosen] if before is None else old[:, chosen][:, :, before])
+        banks = torch.arange(large.bank + 1, device=old.device)[:, None]
+        rows.append((start + banks * len(every) + chosen).flatten())
+        start += (large.bank + 1) * len(every)
+    small.mix.weight.copy_(large.mix.weight[torch.cat(rows)])
+    small.mix.bias.copy_(large.mix.bias[torch.cat(rows)])
+
+
+def _places(made: Kernels, width: int) -> list[tuple[Places, Places]]:
+    """Return which channels each convolution of a painter makes, and which it sees; None: all.
+
+    Args:
+        made: see `Painter.mixed`; the last weight makes pixels of its first axis.
+        width: channels at a quarter of the resolution.
+    """
+    *_, up, touch, _, _, last = range(len(made))
+    first, second = range(2, up, 2), range(3, up, 2)
+    strong = [(bias, _squares(weight, 1)) for weight, bias in made]
+    fine = _best_seen([strong[0], strong[up]], _squares(made[last][0], 1), width)
+    coarse = [strong[1], _sum([strong[at] for at in second])]
+    coarse = _best_seen(coarse, _squares(made[up][0], 2), 2 * width)
+    places: list[tuple[Places, Places]] = [(None, None)] * len(made)
+    places[0], places[1] = (fine, None), (coarse, fine)
+    for at in first:
+        inner = _best_seen([strong[at]], _squares(made[at + 1][0], 2), 2 * width)
+        places[at], places[at + 1] = (inner, coarse), (coarse, inner)
+    places[up], places[touch], places[last] = (fine, coarse), (fine, fine), (fine, None)
+    return places
+
+
+def _best_seen(steps: list[Moments], seen_SC: torch.Tensor, count: int) -> torch.Tensor:
+    """Return the channels that bring most variance to what sees them, of all styles in the mean.
+
+    Args:
+        steps: what is added to them, one after another, with a ReLU behind each.
+        seen_SC: how much their variance counts there.
+        count: of channels.
+    """
+    mean, variance = torch.zeros_like(seen_SC), torch.zeros_like(seen_SC)
+    for more in steps:
+        mean, variance = _positive(*_sum([(mean, variance), more]))
+    brought = variance * seen_SC
+    return _best((brought / brought.sum(1, keepdim=True)).mean(0), count)
+
+
+def _positive(mean: torch.Tensor, variance: torch.Tensor) -> Moments:
+    """Return the mean and variance of the positive part of normal variables."""
+    deviation = variance.clamp(min=TINY).sqrt()
+    above = torch.special.ndtr(mean / deviation)
+    dense = (-(mean / deviation).square() / 2).exp() / math.sqrt(2 * math.pi)
+    first = mean * above + deviation * dense
+    second = (mean.square() + variance) * above + mean * deviation * dense
+    return first, (second - first.square()).clamp(min=0)
+
+
+def _sum(parts: list[Moments]) -> Moments:
+    """Return mean and variance of a sum of what has nothing in common."""
+    means, variances = zip(*parts, strict=True)
+    return torch.stack(means).sum(0), torch.stack(variances).sum(0)
+
+
+def _squares(weight: torch.Tensor, axis: int) -> torch.Tensor:
+    """Return the squared length [S, C] of kernels of S styles, as made (axis 1) or seen (2)."""
+    return weight.transpose(1, axis).flatten(2).square().sum(2)
+
+
 def _sought(layers: nn.Sequential, at: int) -> torch.Tensor:
     """Return how much of each channel comes through from `at` to the next convolution."""
     rest = list(layers)[at:]
@@ -96,10 +172,6 @@ def _take(new: nn.Module, old: nn.Module, made: torch.Tensor | None, seen: torch
 def _take_norm(new: nn.Module, old: nn.Module, kept: torch.Tensor) -> None:
     for name, value in old.state_dict().items():
         new.state_dict()[name].copy_(value[kept] if value.ndim else value)
-
-
-def _cost(width: int, blocks: int, outer: int) -> int:
-    return outer * width + 2 * blocks * width * width
 
 
 def _blocks(network: Upscaler) -> list[Block]:

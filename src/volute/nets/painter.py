@@ -83,8 +83,9 @@ class Painter(nn.Module):
         nn.init.zeros_(self.mix.weight[-(3 + 3 + width) * (bank + 1) :])
         nn.init.zeros_(self.mix.bias)
 
-    def forward(self, code_SD: torch.Tensor) -> Kernels:
-        """Return the kernels of S styles, by their codes [S, code]."""
+    def mixed(self, code_SD: torch.Tensor) -> Kernels:
+        """Return what the bank gives of S styles [S, code]: weights as in `shapes`, with their
+        first axis before them, and biases [S, after]."""
         rows = [shape.after * (self.bank + 1) for shape in self.shapes]
         parts = zip(self.mix(code_SD).split(rows, 1), self.kernels, self.shapes, strict=True)
         made = []
@@ -93,6 +94,11 @@ class Painter(nn.Module):
             share = mixed[:, :-1] + 1 / self.bank
             weight = (share[..., None] * kernels.flatten(2)).sum(1)
             made.append((weight.unflatten(2, shape.weight[1:]), mixed[:, -1]))
+        return made
+
+    def forward(self, code_SD: torch.Tensor) -> Kernels:
+        """Return the kernels of S styles, by their codes [S, code]."""
+        made = self.mixed(code_SD)
         (stem, shift), *plain, (taps, lift), touch = made[:-3]
         (detail, _), (colours, tint), (splats, _) = made[-3:]
         luma = detail.new_tensor(LUMA)[:, None, None]

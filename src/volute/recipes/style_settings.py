@@ -21,6 +21,9 @@ class StyleSettings(Config):
     """Learn to read any style, not only that of the paintings."""
     start: Start = ""
     """A model to start from, of the same width, blocks, bank and code."""
+    teacher: Start = ""
+    """A wider model of the same blocks, bank, code and encoder: the network begins with its most
+    important channels, keeps its styles, and learns to paint as it does (`volute shrink`)."""
     width: int = Field(32, ge=8, le=128)
     """Channels at a quarter of the resolution; twice as many at an eighth."""
     blocks: int = Field(4, ge=1, le=16)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import json
 import shlex
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
@@ -64,8 +66,7 @@ def package(loop: Loop, out: Path) -> None:
         created=datetime.date.today().isoformat(),
     )
     training = {
-        "command": f"volute train {config.kind} {_inputs(config, exported, feed)} --preset "
-        f"{config.preset} {_size_flag(config, feed)}{_budget_flag(config)}",
+        "command": _command(config, exported, feed, artefact.settings),
         f"{feed.unit} shown": f"{counters.shown:,}",
         "minutes": f"{counters.seconds / 60:.1f}",
         "device": config.hardware,
@@ -78,6 +79,18 @@ def package(loop: Loop, out: Path) -> None:
     measures = {key: value for key, value in metrics.items() if key not in ("shown", "rate")}
     measures |= {"parity": worst} | exported.metrics
     write_artefact(out, artefact, models, weights, measures, samples, training)
+
+
+def _command(config: RunConfig, exported: Exported, feed: Feed, settings: Mapping[str, Any]) -> str:
+    """Return what begins such a run."""
+    if teacher := settings.get("teacher"):
+        pictures = shlex.quote(Path(config.source).name)
+        styles = shlex.quote(f"styles={json.dumps(exported.examples)}")
+        given = f"-s width={settings['width']}" + (f" -s {styles}" if exported.examples else "")
+        return f"volute shrink {shlex.quote(teacher)} {pictures} {given} {_budget_flag(config)}"
+    inputs = _inputs(config, exported, feed)
+    flags = f"{_size_flag(config, feed)}{_budget_flag(config)}"
+    return f"volute train {config.kind} {inputs} --preset {config.preset} {flags}"
 
 
 def _inputs(config: RunConfig, exported: Exported, feed: Feed) -> str:

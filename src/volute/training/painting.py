@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 
@@ -33,3 +35,9 @@ def painted_whole(picture: torch.Tensor, kernels: Kernels) -> torch.Tensor:
     made = measure(picture[:, :, :side, :side], kernels)[0].clamp(-1, 1)
     rest = picture.shape[2] - side
     return F.pad(made, (0, rest, 0, rest), value=-1)
+
+
+def painted_in_turn(pictures: torch.Tensor, kernels: Sequence[Kernels]) -> torch.Tensor:
+    """Paint each of pictures [B, 3, H, H] with the next of kernels; see `painted_whole`."""
+    made = [painted_whole(x, kernels[at % len(kernels)]) for at, x in enumerate(pictures.split(1))]
+    return torch.cat(made)

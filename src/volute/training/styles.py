@@ -44,7 +44,7 @@ class Styles:
     """The supply of views: the paintings, then `more` other ones.
 
     Args:
-        paths: of the paintings.
+        paths: of the paintings; without any, the other ones are textures.
         more: how many views there are beside them.
         seed: decides what they show.
         measure: what is kept of a picture [1, 3, H, W] in [-1, 1].
@@ -70,6 +70,10 @@ class Styles:
             self._views[index] = View(_tensor(style_reduced(pixels)), said)
         return self._views[index]
 
+    def picture(self, index: int) -> torch.Tensor:
+        """Return a view as the style encoder takes it, without measuring it."""
+        return _tensor(style_reduced(self._pixels(index)))
+
     def whole(self, index: int) -> torch.Tensor:
         """Return a view as what is compared sees it, [1, 3, H, W] in [-1, 1]."""
         return _tensor(self._pixels(index))
@@ -77,20 +81,25 @@ class Styles:
     def draw(self, count: int, whole: float, rng: torch.Generator) -> list[int]:
         """Return numbers of views at random, a share of them whole paintings."""
         first = len(self.paintings)
-        share = whole if self.count > first else 1.0
-        place = torch.rand(2, count, generator=rng, device=rng.device).tolist()
-        return [
-            int(where * first) if kind < share else first + int(where * (self.count - first))
-            for kind, where in zip(*place, strict=True)
-        ]
+        return picked(count, first, self.count - first, whole, rng)
 
     def _pixels(self, index: int) -> np.ndarray:
         if index < len(self.paintings):
             return self.paintings[index]
         rng = np.random.default_rng((self.seed, index))
-        if rng.random() >= PAINTED:
+        if not self.paintings or rng.random() >= PAINTED:
             return texture(rng, PART)
         return _recoloured(_part(self.paintings[rng.integers(len(self.paintings))], rng), rng)
+
+
+def picked(count: int, first: int, more: int, whole: float, rng: torch.Generator) -> list[int]:
+    """Return numbers at random: a share `whole` are under `first`, the others the `more` behind."""
+    share = whole if more else 1.0
+    place = torch.rand(2, count, generator=rng, device=rng.device).tolist()
+    return [
+        int(where * first) if kind < share else first + int(where * more)
+        for kind, where in zip(*place, strict=True)
+    ]
 
 
 def paintings(path: Path) -> list[str]:

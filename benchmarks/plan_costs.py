@@ -15,8 +15,10 @@ import volute
 from cluster import ONE, SAMPLE, pictures, together, with_clock
 from plan_model import Costs
 from volute.cluster.spread import spread
-from volute.engine.batch import Entry, Ledger, begin, gathered, settled
+from volute.engine.batch import Entry, Ledger, begin, settled
+from volute.engine.inputs import gathered
 from volute.engine.session import physical_cores
+from volute.engine.sources import Local
 from volute.events import Emit, silent
 from volute.handles import Upscaler
 
@@ -117,7 +119,7 @@ def driven(folder: Path, cores: int) -> tuple[float, float]:
     starting = time.perf_counter() - start
 
     def take(index: int) -> Entry:
-        return begin(folder / str(index), out, "nothing", ledger)
+        return begin(Local(folder / str(index)), out, "nothing", ledger)
 
     start = time.perf_counter()
     for _, entry in spread(Nothing(), "nothing", CALLS, take, silent):

@@ -62,7 +62,11 @@ def written(folder: Path, tars: list[bytes]) -> str:
 
 
 class Server(ThreadingHTTPServer):
-    """Files by name. `ranges`: whether parts are given; `cuts`: how many answers break off."""
+    """Files by name, and pages of links to those in a folder, whose name ends in a slash.
+
+    `ranges`: whether parts are given; `cuts`: how many answers break off; `links`: what else is
+    linked to on every page.
+    """
 
     daemon_threads = True
 
@@ -70,6 +74,8 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files: dict[str, bytes] = {}
         self.asked: list[str] = []
+        self.sent = 0
+        self.links: list[str] = []
         self.ranges, self.cuts = True, 0
         self.url = f"http://127.0.0.1:{self.server_port}"
 
@@ -84,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(body=True)
 
     def _answer(self, body: bool) -> None:
-        content = self.server.files.get(self.path)
+        content = self.server.files.get(self.path, self._page())
         self.server.asked.append(f"{self.command} {self.path}")
         if content is None:
             self.send_error(404)
@@ -95,6 +101,8 @@ class _Handler(BaseHTTPRequestHandler):
             first, last = wanted.removeprefix("bytes=").split("-")
             start, end = int(first), min(end, int(last) + 1)
         self.send_response(206 if wanted else 200)
+        if self.path.endswith("/"):
+            self.send_header("Content-Type", "text/html")
         if wanted:
             self.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(content)}")
         self.send_header("Content-Length", str(end - start))
@@ -104,8 +112,17 @@ class _Handler(BaseHTTPRequestHandler):
             end = (start + end) // 2
             self.close_connection = True
         if body:
+            self.server.sent += end - start
             with contextlib.suppress(OSError):
                 self.wfile.write(content[start:end])
+
+    def _page(self) -> bytes | None:
+        inside = [n[len(self.path) :] for n in self.server.files if n.startswith(self.path)]
+        if not self.path.endswith("/") or not inside:
+            return None
+        names = {name.partition("/")[0] + "/" * ("/" in name) for name in inside}
+        links = sorted(names) + self.server.links
+        return "".join(f'<a href="{link}">{link}</a>\n' for link in links).encode()
 
     def log_message(self, *_: object) -> None:
         pass

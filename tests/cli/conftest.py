@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from dying import DyingCrew
 from running import Command, Result
 from volute import zoo
 from volute.cli import main
+from volute.cluster import spread
+from volute.cluster.task import Task
+from volute.cluster.worker import Site, Worker
+from volute.events import Emit
 from volute.provenance import detector, watermark
 
 
@@ -33,3 +40,16 @@ def command(
         return Result(code, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture
+def dying(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Put a crew in place of Ray, and give the number of workers that will die, to be changed."""
+    deaths = [0]
+
+    @contextlib.contextmanager
+    def crew(task: Task, site: Site, emit: Emit) -> Iterator[DyingCrew]:
+        yield DyingCrew(lambda: Worker(task, site), 2, deaths[0], 3)
+
+    monkeypatch.setattr(spread, "crew", crew)
+    return deaths

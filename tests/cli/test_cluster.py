@@ -5,7 +5,6 @@ Most tests have a crew in this process in place of Ray; those with Ray start one
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import random
@@ -25,14 +24,13 @@ import pytest
 from PIL import Image
 
 from dividing import made, upscale
-from dying import DyingCrew
 from make_artefact import make_classifier, make_gan, make_upscaler
+from make_stylizer import shared_stylizer
 from running import Command
+from sharding import serving, tar
 from volute import zoo
-from volute.cluster import spread, with_ray
-from volute.cluster.task import Task
-from volute.cluster.worker import Site, Worker
-from volute.events import Emit, silent
+from volute.cluster import with_ray
+from volute.events import silent
 
 PICTURES, MORE = 9, 80
 SLOW = Path(zoo.__file__).parent / "photo-x2"
@@ -51,19 +49,6 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         pixels = rng.integers(0, 256, (12, 10, 3), np.uint8)
         folder = tmp_path / "in" / ("deep" if index % 2 else "")
         Image.fromarray(pixels).save(folder / f"{index}.png")
-
-
-@pytest.fixture
-def dying(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Put a crew in place of Ray, and give the number of workers that will die, to be changed."""
-    deaths = [0]
-
-    @contextlib.contextmanager
-    def crew(task: Task, site: Site, emit: Emit) -> Iterator[DyingCrew]:
-        yield DyingCrew(lambda: Worker(task, site), 2, deaths[0], 3)
-
-    monkeypatch.setattr(spread, "crew", crew)
-    return deaths
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +73,9 @@ def settled(folder: str) -> dict[tuple[str, str], dict[str, Any]]:
     return named
 
 
-def same_as_without(command: Command, tmp_path: Path) -> None:
+def same_as_without(
+    command: Command, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """Hold all verbs to what they do without a cluster."""
     (tmp_path / "in/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     here, there = (upscale(command, tmp_path, out, *c) for out, *c in (["a"], ["b", *RAY]))
@@ -106,6 +93,16 @@ def same_as_without(command: Command, tmp_path: Path) -> None:
         assert shown[0].out == shown[1].out
         assert shown[0].out.count("\n") >= PICTURES
         assert shown[0].code == shown[1].code
+    base = tmp_path_factory.getbasetemp()
+    for out, *more in (["e"], ["f", *RAY]):
+        painted = command(
+            *("stylize", tmp_path / "in", "--style", "wave", "--model", shared_stylizer(base)),
+            *("-o", out, "--unmarked", *more),
+        )
+        assert painted.code == 1, painted
+    assert made("e") == made("f")
+    assert len(made("e")) == PICTURES
+    assert settled("e") == settled("f")
     for out, *more in (["c"], ["d", *RAY]):
         drawn = command("sample", tmp_path / "gan", "-n", 20, "-o", out, "--unmarked", *more)
         assert drawn.code == 0, drawn
@@ -116,12 +113,36 @@ def same_as_without(command: Command, tmp_path: Path) -> None:
 RAY = ("--cluster", "ray")
 
 
-def test_the_same_as_without(command: Command, tmp_path: Path, dying: list[int]) -> None:
-    same_as_without(command, tmp_path)
+def test_the_same_as_without(
+    command: Command, tmp_path: Path, dying: list[int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    same_as_without(command, tmp_path, tmp_path_factory)
 
 
-def test_the_same_as_without_on_ray(command: Command, tmp_path: Path, ray: Any) -> None:
-    same_as_without(command, tmp_path)
+def test_the_same_as_without_on_ray(
+    command: Command, tmp_path: Path, ray: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    same_as_without(command, tmp_path, tmp_path_factory)
+
+
+def test_workers_bring_what_lies_elsewhere_on_ray(
+    command: Command, tmp_path: Path, ray: Any
+) -> None:
+    files = {file.name: file.read_bytes() for file in sorted((tmp_path / "in").rglob("*.png"))}
+    upscale(command, tmp_path, "here")
+    with serving([tar([*files.items(), ("0.cls", b"3")])]) as server:
+        server.files |= {f"/in/{name}": content for name, content in files.items()}
+        for out, url in (("url", f"{server.url}/in/"), ("tar", f"{server.url}/s-000.tar")):
+            how = ("--model", tmp_path / "up", "-o", out, "--unmarked", "--json", *RAY)
+            first = command("upscale", url, *how)
+            assert first.code == 0, first
+            assert {Path(name).name: c for name, c in made(out).items()} == {
+                Path(name).name: c for name, c in made("here").items()
+            }
+            again = [
+                json.loads(x)["status"] for x in command("upscale", url, *how).out.splitlines()
+            ]
+            assert again == ["skipped"] * PICTURES
 
 
 def test_whatever_dies_each_is_done_once(

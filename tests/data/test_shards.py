@@ -15,10 +15,11 @@ from shapes import shapes
 from sharding import numbers, png, serving, shards, tar, written
 from volute.data import DataSettings, is_shards, members, open_shards
 from volute.data.members import Shard, ShardError
-from volute.data.remote import in_words
-from volute.data.shards import called, expanded, lasting
+from volute.data.shards import called, lasting
 from volute.errors import DataError, MissingExtraError, UsageError, VoluteError
 from volute.events import Event, Note, silent
+from volute.named import expanded
+from volute.remote import in_words
 
 PICTURE = png(shapes(1)[0][0])
 

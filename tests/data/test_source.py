@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from drawing import noise, png
-from volute.data.entry import clean_name
+from volute.archives import clean_name
 from volute.data.source import open_source
 from volute.errors import DataError
 from volute.media import photo

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from volute.engine.batch import Ledger, gathered, run, unique
+from volute.engine.batch import Ledger, run, unique
+from volute.engine.inputs import gathered
+from volute.engine.sources import Local
 from volute.errors import DataError, UsageError
 
 
@@ -87,7 +89,7 @@ def test_results_are_no_inputs_and_sources_are_never_written_over(folder: Path) 
         out.mkdir(exist_ok=True)
         (out / "a.txt").write_text("made")
     source = folder / "a.txt"
-    (entry,) = run([(source, source)], copy, "x", None, overwrite=True)
+    (entry,) = run([(Local(source), source)], copy, "x", None, overwrite=True)
     assert (entry.status, source.read_text()) == ("failed", "a.txt")
     with pytest.raises(UsageError, match="has no name"):
         gathered([""])
@@ -97,7 +99,9 @@ def test_a_defect_fails_one_file_alone(folder: Path) -> None:
     def broken(source: Path, out: Path) -> dict[str, Any]:
         raise IndexError("7")
 
-    (entry,) = run([(folder / "a.txt", folder / "c.txt")], broken, "x", None, overwrite=False)
+    (entry,) = run(
+        [(Local(folder / "a.txt"), folder / "c.txt")], broken, "x", None, overwrite=False
+    )
     assert "internal error" in entry.reason
 
 

@@ -18,10 +18,16 @@ from volute.errors import UsageError, VoluteError, printable
 if TYPE_CHECKING:
     from volute.cluster.batch import FileTask
     from volute.cluster.task import Task
-    from volute.engine.batch import Entry, Item, Ledger
+    from volute.engine.batch import Entry, Ledger
+    from volute.engine.inputs import Item
     from volute.engine.shard import Shard
+    from volute.engine.sources import Source
     from volute.events import Emit
 
+Inputs = Annotated[
+    list[str],
+    typer.Argument(metavar="INPUT", help="Files, folders, globs, tars; here or by URL."),
+]
 ShardOption = Annotated[
     str | None, typer.Option("--shard", metavar="I/N", help="Only part I of N, as 2/5.")
 ]
@@ -38,6 +44,7 @@ def work_on(
     task: FileTask,
     tool: Any,
     *,
+    takes: tuple[str, ...],
     mark: str,
     folder: str,
     out: Path | None,
@@ -50,9 +57,10 @@ def work_on(
     """Do a task for each file, tell what became of it, and end with exit code 1 if any failed.
 
     Args:
-        inputs: files, folders and patterns.
+        inputs: as for `engine.inputs.gathered`.
         task: what is done.
         tool: what `task.opened` returned.
+        takes: as for `engine.inputs.gathered`.
         mark: stands in the name of the result of a single file, as in NAME-mark.END.
         folder: of several results, unless `out` says.
         out: a file or folder.
@@ -62,13 +70,14 @@ def work_on(
         cluster: `ray` to have it done there.
         told: as its type says.
     """
-    from volute.cli.show import live
-    from volute.engine.batch import Ledger, gathered
+    from volute.cli.show import live, tell
+    from volute.engine.batch import Ledger
+    from volute.engine.inputs import gathered
 
     check_cluster(cluster)
     place, part = out or Path(folder), part_of(shard)
-    items = gathered(inputs, leave=place.resolve())
-    jobs, kept = _jobs(items, inputs, mark, out, place, overwrite)
+    items = gathered(inputs, place.resolve(), takes, tell)
+    jobs, kept = _jobs(items, mark, out, place, overwrite)
     if part is not None:
         pairs = zip(items, jobs, strict=True)
         jobs = [job for item, job in pairs if part.has(item.name.as_posix())]
@@ -84,7 +93,7 @@ def work_on(
 
 def _done(
     cluster: str | None,
-    jobs: Sequence[tuple[Path, Path]],
+    jobs: Sequence[tuple[Source, Path]],
     task: FileTask,
     tool: Any,
     ledger: Ledger | None,
@@ -165,18 +174,13 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _jobs(
-    items: Sequence[Item],
-    inputs: Sequence[str],
-    mark: str,
-    out: Path | None,
-    folder: Path,
-    again: bool,
-) -> tuple[list[tuple[Path, Path]], Path | None]:
+    items: Sequence[Item], mark: str, out: Path | None, folder: Path, again: bool
+) -> tuple[list[tuple[Source, Path]], Path | None]:
     """Return sources with their targets, and the folder of the ledger; None for a single file."""
     from volute.engine.batch import unique
     from volute.paths import new_output
 
-    single = len(items) == 1 and not Path(inputs[0]).is_dir()
+    single = len(items) == 1 and not items[0].inside
     if single and (out is None or (out.suffix and not out.is_dir())):
         source = items[0].source
         named = items[0].named(f"-{mark}{_suffix(source)}")
@@ -187,14 +191,20 @@ def _jobs(
     return list(zip((item.source for item in items), targets, strict=True)), folder
 
 
-def _suffix(source: Path) -> str:
-    """Return the ending of the result; the source's own where that will fail anyway."""
+def _suffix(source: Source) -> str:
+    """Return the ending of the result; the source's own where that will fail anyway.
+
+    What lies elsewhere is not fetched for it: its name says what it is.
+    """
+    from volute.engine.sources import Local
     from volute.media import families
 
+    if not isinstance(source, Local):
+        return families.ending_of(str(source))
     try:
-        return families.of(source).suffix(source)
+        return families.of(source.path).suffix(source.path)
     except VoluteError:
-        return source.suffix
+        return source.path.suffix
 
 
 def _tell(entries: Iterator[Entry], emit: Emit, as_json: bool, total: int, told: Told) -> int:

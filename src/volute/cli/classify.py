@@ -7,12 +7,11 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from volute.cli.batch import ClusterOption, ShardOption, each, part_of
+from volute.cli.batch import ClusterOption, Inputs, ShardOption, each, part_of
 from volute.cli.engines import EngineOption
 from volute.cli.sample import AsJson, ModelRef
 from volute.errors import DataError, UsageError, printable
@@ -21,13 +20,15 @@ if TYPE_CHECKING:
     from volute.cluster.task import Lost
     from volute.engine.session import Engine
     from volute.engine.shard import Shard
+    from volute.engine.sources import Source
     from volute.events import Emit
     from volute.handles import Classifier, Prediction, TextClassifier
 
 
-STDIN = Path("-")
+STDIN = "-"
 SHOWN = 80
 """Bytes by which a line is called."""
+TEXTS = (".txt", ".md")
 
 
 def register(app: typer.Typer) -> None:
@@ -37,7 +38,7 @@ def register(app: typer.Typer) -> None:
 
 def classify(
     model: ModelRef,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files or folders.")],
+    files: Inputs,
     top: Annotated[int, typer.Option("--top", help="How many classes to name.")] = 3,
     threshold: Annotated[
         float | None,
@@ -60,6 +61,7 @@ def classify(
       volute classify garments-classify shirt.png
       volute classify runs/photos-1 photos/ --top 5
       volute classify garments-classify *.png --json
+      volute classify garments-classify https://host/clothes/ --shard 1/4
       volute classify runs/questions-1 - < questions.txt
     """
     from volute.cli.engines import engine_for
@@ -69,12 +71,12 @@ def classify(
     task = Classifying(model, engine_for(model, engine), top, threshold)
     handle, failed = task.opened(), 0
     items = _given(files, isinstance(handle, TextClassifier), part_of(shard))
-    for (name, given), found in each(task, items, cluster, "files", handle):
+    for item, found in each(task, items, cluster, "files", handle):
         if isinstance(found, Lost):
             failed += 1
-            typer.echo(printable(f"failed   {name}: {found.reason}"), err=True)
+            typer.echo(printable(f"failed   {_name(item)}: {found.reason}"), err=True)
             continue
-        typer.echo(json.dumps(_record(given, found)) if as_json else _line(name, found))
+        typer.echo(json.dumps(_record(item, found)) if as_json else _line(_name(item), found))
     if failed:
         raise typer.Exit(1)
 
@@ -108,53 +110,49 @@ class Classifying:
         return json.dumps(told)
 
     def do(
-        self, tool: Classifier | TextClassifier, item: tuple[str, Path | bytes], emit: Emit
+        self, tool: Classifier | TextClassifier, item: Source | bytes, emit: Emit
     ) -> Prediction | Lost:
-        """Return its class, or why it could not be read."""
+        """Return the class of a file or text, or why it could not be read."""
         from volute.cluster.task import Lost
 
+        how = {"top": self.top, "threshold": self.threshold}
         try:
-            return tool.classify(cast("Any", item[1]), top=self.top, threshold=self.threshold)
+            if isinstance(item, bytes):
+                return tool.classify(cast("Any", item), **how)
+            with item.at_hand() as file:
+                return tool.classify(cast("Any", file), **how)
         except DataError as error:
-            return Lost(_reason(error))
+            return Lost(_reason(str(item), error))
 
 
-def _given(
-    files: list[Path], texts: bool, part: Shard | None
-) -> Iterator[tuple[str, Path | bytes]]:
-    """Yield what each is called and the file, or the text where it is a line of standard input."""
-    for path, name in _files(files):
-        if texts and path == STDIN:
+def _given(files: list[str], texts: bool, part: Shard | None) -> Iterator[Source | bytes]:
+    """Yield the files, or the text where it is a line of standard input."""
+    from volute.cli.show import tell
+    from volute.engine.inputs import gathered
+    from volute.media.families import PHOTOS
+
+    for name in files:
+        if texts and name == STDIN:
             for number, line in enumerate(sys.stdin.buffer):
-                text = line.rstrip(b"\r\n")
                 if part is None or number % part.parts == part.part - 1:
-                    yield text[:SHOWN].decode("utf-8", "replace"), text
-        elif part is None or part.has(name):
-            yield str(path), path
-
-
-def _files(files: list[Path]) -> Iterator[tuple[Path, str]]:
-    """Yield the files that are named, and those in the folders that are named, in order.
-
-    Each comes with its name in the folder.
-    """
-    for path in files:
-        if not path.is_dir():
-            yield path, path.name
+                    yield line.rstrip(b"\r\n")
             continue
-        inside = sorted(file for file in path.rglob("*") if file.is_file())
-        if not inside:
-            raise UsageError(f"{path} is an empty folder")
-        yield from ((file, file.relative_to(path).as_posix()) for file in inside)
+        for item in gathered([name], takes=TEXTS if texts else PHOTOS, emit=tell):
+            if part is None or part.has(item.name.as_posix()):
+                yield item.source
 
 
-def _reason(error: DataError) -> str:
-    return getattr(error, "reason", error.what)
+def _name(item: Source | bytes) -> str:
+    return item[:SHOWN].decode("utf-8", "replace") if isinstance(item, bytes) else str(item)
 
 
-def _record(given: Path | bytes, found: Prediction) -> dict[str, Any]:
-    file = isinstance(given, Path)
-    what = {"file": str(given)} if file else {"text": given.decode("utf-8", "replace")}
+def _reason(name: str, error: DataError) -> str:
+    return getattr(error, "reason", error.what.removeprefix(f"{name}: "))
+
+
+def _record(item: Source | bytes, found: Prediction) -> dict[str, Any]:
+    text = isinstance(item, bytes)
+    what = {"text": item.decode("utf-8", "replace")} if text else {"file": str(item)}
     return {**what, **dataclasses.asdict(found)}
 
 

@@ -79,7 +79,7 @@ def matched(made: Path, originals: Path) -> list[tuple[str, tuple[Path, Path]]]:
 
 
 def _by_name(folder: Path) -> dict[str, Path]:
-    from volute.data.entry import is_junk
+    from volute.archives import is_junk
     from volute.data.gather import SUFFIXES
 
     if not folder.is_dir():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,7 +27,21 @@ Classes = Annotated[
     list[str] | None,
     typer.Option("--class", metavar="NAME", help="A name or index; repeat it to take turns."),
 ]
-Out = Annotated[Path | None, typer.Option("-o", "--out", help="Where to write.")]
+
+
+def _here(out: Path | None) -> Path | None:
+    """Return where to write to.
+
+    Raises:
+        UsageError: if it is a URL, of which a path has kept one slash.
+    """
+    if out is not None and re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+:/", out.as_posix()):
+        what = f"-o {out.as_posix().replace(':/', '://', 1)}: results are written to this computer"
+        raise UsageError(what, "Name a folder, of a bucket that is mounted if you like.")
+    return out
+
+
+Out = Annotated[Path | None, typer.Option("-o", "--out", help="Where to write.", callback=_here)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write over files that are there.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Tell the result as JSON.")]
 Unmarked = Annotated[bool, typer.Option("--unmarked", help="Leave out mark and signature.")]

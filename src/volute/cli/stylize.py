@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from volute.cli.batch import ClusterOption, ShardOption
+from volute.cli.batch import ClusterOption, Inputs, ShardOption
 from volute.cli.engines import EngineOption
 from volute.cli.sample import AsJson, Out, Overwrite, Unmarked
 from volute.errors import UsageError
@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 
 def stylize(
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Files, folders, globs.")],
+    inputs: Inputs,
     style: Annotated[
         str, typer.Option("--style", help="A picture, a name, or a mix: wave:0.7,monet:0.3")
     ],
@@ -79,9 +79,10 @@ def stylize(
     from volute.cli.engines import engine_for
     from volute.cli.outputs import tell_unmarked
     from volute.handles.styles import plain_name
+    from volute.media import families
 
     common: dict[str, Any] = {"out": out, "overwrite": overwrite, "as_json": as_json}
-    common |= {"shard": shard, "cluster": cluster}
+    common |= {"shard": shard, "cluster": cluster, "takes": families.PAINTED}
     if unmarked:
         tell_unmarked()
     if method != "fast" or set_:
@@ -172,7 +173,7 @@ def _optimise(
     common: dict[str, Any],
 ) -> None:
     from volute.cli import batch
-    from volute.engine.batch import seen
+    from volute.engine.sources import seen
     from volute.errors import import_trained
     from volute.handles.styles import plain_name, style_pixels
     from volute.media.mask import opened
@@ -255,7 +256,7 @@ def _how(
     """Return what tells one piece of work from another."""
     from hashlib import sha256
 
-    from volute.engine.batch import seen
+    from volute.engine.sources import seen
 
     code = sha256(style.code.tobytes()).hexdigest()
     over = None if mask is None else [str(mask.resolve()), *seen(mask)]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from volute.cli.batch import ClusterOption, ShardOption
+from volute.cli.batch import ClusterOption, Inputs, ShardOption
 from volute.cli.engines import EngineOption
 from volute.cli.sample import AsJson, Out, Overwrite, Unmarked
 from volute.errors import UsageError
@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 
 def upscale(
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Files, folders, globs.")],
+    inputs: Inputs,
     model: Annotated[str, typer.Option("--model", help="Shipped name, run or artefact.")] = (
         "photo-x2"
     ),
@@ -70,12 +70,14 @@ def upscale(
     Examples:
       volute upscale holiday.jpg
       volute upscale scans/ --model photo-x2-fast -o scans-x2/ --shard 2/8
+      volute upscale 's3://bucket/photos-{000..099}.tar' -o large/ --cluster ray
       volute upscale brain.nii.gz -s plane=all -o brain_x2.nii.gz
       volute upscale field.tif -s cog=true --memory 2GB --check -o field_x2.tif
     """
     from volute.cli import batch
     from volute.cli.engines import engine_for
     from volute.cli.outputs import tell_unmarked
+    from volute.media import families
 
     room = batch.bytes_of(memory)
     ways: dict[str, Any] = {
@@ -94,6 +96,7 @@ def upscale(
         inputs,
         task,
         handle,
+        takes=families.ENLARGED,
         mark=f"x{handle.info.descriptor.scale}",
         folder=f"{handle.info.name}-made",
         out=out,

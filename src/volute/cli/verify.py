@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from volute.cli.batch import ClusterOption, ShardOption
+from volute.cli.batch import ClusterOption, Inputs, ShardOption
 from volute.cli.sample import AsJson, Overwrite
 from volute.errors import VoluteError, printable
 
 if TYPE_CHECKING:
     from volute.cluster.task import Lost
+    from volute.engine.sources import Source
     from volute.events import Emit
     from volute.provenance import Verdict
 
@@ -30,7 +31,7 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(
-    files: Annotated[list[str], typer.Argument(metavar="FILE", help="Files, folders, globs.")],
+    files: Inputs,
     html: Annotated[Path | None, typer.Option("--html", help="Also write a report.")] = None,
     overwrite: Overwrite = False,
     shard: ShardOption = None,
@@ -44,9 +45,9 @@ def verify(
     is how likely a text or picture without the mark is to show as much of it; up to 1e-05 (texts)
     or 1e-06 (pictures) it counts as found. Detector: p is the share of real pictures with as strong
     traces of up-sampling by a network: up to 0.005 generated, up to 0.05 unsure, else no evidence.
-    Nothing is fetched. No evidence does not mean that a person made it: marks can be removed, other
-    programs leave none, and the detector knows few networks. The exit code is 5 if a manifest is
-    broken, else 1 if a file could not be read, else 0.
+    Nothing is fetched but what a URL names. No evidence does not mean that a person made it: marks
+    can be removed, other programs leave none, and the detector knows few networks. The exit code is
+    5 if a manifest is broken, else 1 if a file could not be read, else 0.
 
     \b
     Examples:
@@ -56,9 +57,10 @@ def verify(
     """
     from volute.cli.batch import each, part_of
     from volute.cli.outputs import choose
+    from volute.cli.show import tell
     from volute.cli.verify_report import lines, report
     from volute.cluster.task import Lost
-    from volute.engine.batch import gathered
+    from volute.engine.inputs import gathered
     from volute.provenance import keys
 
     keys.anchors()  # a key that is refused stops here, once
@@ -66,13 +68,14 @@ def verify(
         choose(html, "", overwrite)
     found: dict[str, Verdict] = {}
     failed = 0
-    part, items = part_of(shard), gathered(files)
-    names = [str(x.source) for x in items if part is None or part.has(x.name.as_posix())]
-    for name, verdict in each(Verifying(), names, cluster, "files"):
+    part, items = part_of(shard), gathered(files, emit=tell)
+    sources = [x.source for x in items if part is None or part.has(x.name.as_posix())]
+    for source, verdict in each(Verifying(), sources, cluster, "files"):
         if isinstance(verdict, Lost):
             failed += 1
             typer.echo(printable(f"failed   {verdict.reason}"), err=True)
             continue
+        name = str(source)
         found[name] = verdict
         if as_json:
             typer.echo(json.dumps({"file": name, **_record(found[name])}))
@@ -93,22 +96,23 @@ def verify(
 class Verifying:
     """What is done to each file: see `cluster.task.Task`."""
 
-    def opened(self) -> Callable[[str], Verdict]:
+    def opened(self) -> Callable[[Path], Verdict]:
         """Return what looks."""
         from volute.provenance import verify
 
         return verify
 
-    def how(self, tool: Callable[[str], Verdict]) -> str:
+    def how(self, tool: Callable[[Path], Verdict]) -> str:
         """Name it."""
         return "verify"
 
-    def do(self, tool: Callable[[str], Verdict], item: str, emit: Emit) -> Verdict | Lost:
+    def do(self, tool: Callable[[Path], Verdict], item: Source, emit: Emit) -> Verdict | Lost:
         """Return what a file tells, or why it could not be read."""
         from volute.cluster.task import Lost
 
         try:
-            return tool(item)
+            with item.at_hand() as file:
+                return tool(file)
         except VoluteError as error:
             return Lost(error.what)
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from volute.cluster.spread import spread
 from volute.cluster.task import Lost
 from volute.engine.batch import Entry, Ledger, begin, settled, tried
+from volute.engine.sources import Source
 from volute.events import Emit
 from volute.paths import remove_parts
 
@@ -34,7 +35,10 @@ class FileTask(Protocol):
 
 @dataclass(frozen=True)
 class OneFile:
-    """Does what the ledger says is begun, and returns what the ledger will say."""
+    """Does what the ledger says is begun, and returns what the ledger will say.
+
+    A file that lies elsewhere is brought to whoever does it.
+    """
 
     task: FileTask
 
@@ -46,13 +50,13 @@ class OneFile:
         """See `Task`."""
         return self.task.how(tool)
 
-    def do(self, tool: Any, item: Entry, emit: Emit) -> Entry:
+    def do(self, tool: Any, item: tuple[Source, Entry], emit: Emit) -> Entry:
         """See `Task`; what fails is noted as such."""
-        return tried(item, partial(self.task.work, tool, emit=emit))
+        return tried(*item, partial(self.task.work, tool, emit=emit))
 
 
 def run(
-    jobs: Sequence[tuple[Path, Path]],
+    jobs: Sequence[tuple[Source, Path]],
     task: FileTask,
     how: str,
     ledger: Ledger | None,
@@ -76,7 +80,7 @@ def run(
         MissingExtraError: if Ray is not installed.
         VoluteError: if no worker can do the task.
     """
-    due: list[tuple[Path, Path]] = []
+    due: list[tuple[Source, Path]] = []
     for source, out in jobs:
         entry = settled(source, out, how, ledger, overwrite)
         if entry is None:
@@ -88,11 +92,11 @@ def run(
 
     handed = set[int]()
 
-    def take(index: int) -> Entry:
+    def take(index: int) -> tuple[Source, Entry]:
         if index in handed:
             remove_parts(due[index][1])
         handed.add(index)
-        return begin(*due[index], how, ledger)
+        return due[index][0], begin(*due[index], how, ledger)
 
     with contextlib.closing(spread(OneFile(task), how, len(due), take, emit)) as results:
         for index, made in results:
@@ -102,7 +106,7 @@ def run(
             yield entry
 
 
-def _lost(source: Path, out: Path, how: str, reason: str) -> Entry:
+def _lost(source: Source, out: Path, how: str, reason: str) -> Entry:
     remove_parts(out)
     told = {"status": "failed", "reason": f"{source}: {reason}"}
     return begin(source, out, how, None).model_copy(update=told)

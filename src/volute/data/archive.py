@@ -15,9 +15,9 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
-from volute.data.entry import Entry, FileSource, clean_name, is_junk
+from volute.archives import Bounded, clean_name, headers, is_junk
+from volute.data.entry import Entry, FileSource
 from volute.errors import DataError
 from volute.media.photo import FILE_LIMIT, PictureError
 
@@ -78,7 +78,7 @@ class Tar(FileSource):
         """Yield the regular files in the order of the archive."""
         try:
             with _unpacked(self.path) as stream:
-                bounded = Bounded(stream, self.expansion_limit(), self.bomb())
+                bounded = Bounded(stream, FILE_LIMIT, self.bomb(), self.expansion_limit())
                 with tarfile.open(fileobj=bounded, mode="r:") as archive:  # type: ignore[call-overload]
                     yield from self._members(archive)
         except DataError:
@@ -87,16 +87,9 @@ class Tar(FileSource):
             raise self.damaged(error) from error
 
     def _members(self, archive: tarfile.TarFile) -> Iterator[Entry]:
-        for member in regular(archive):
-            yield Entry(clean_name(member.name), content_of(archive, member))
-
-
-def regular(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """Yield the headers of a tar's files but hidden ones, and keep none of them."""
-    while (member := archive.next()) is not None:
-        vars(archive)["members"].clear()  # it would keep every header
-        if member.isreg() and not is_junk(member.name):
-            yield member
+        for member in headers(archive):
+            if member.isreg():
+                yield Entry(clean_name(member.name), content_of(archive, member))
 
 
 def content_of(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes | DataError:
@@ -115,32 +108,3 @@ def _unpacked(path: Path) -> io.BufferedIOBase:
         if head.startswith(magic):
             return opener(path, "rb")
     return path.open("rb")
-
-
-class Bounded:
-    """A tar stream that refuses to unpack without end, or to give a huge header in one piece.
-
-    Args:
-        stream: the tar.
-        limit: bytes that it may unpack to.
-        bomb: raised when there are more.
-    """
-
-    def __init__(self, stream: IO[bytes] | io.BufferedIOBase, limit: int, bomb: DataError) -> None:
-        self._stream, self._limit, self._bomb = stream, limit, bomb
-
-    def read(self, size: int) -> bytes:
-        """Read on, within the limits."""
-        if size > FILE_LIMIT or self._stream.tell() + size > self._limit:
-            raise self._bomb
-        return self._stream.read(size)
-
-    def seek(self, position: int) -> int:
-        """Go there, within the limit."""
-        if position > self._limit:
-            raise self._bomb
-        return self._stream.seek(position)
-
-    def tell(self) -> int:
-        """Return the place."""
-        return self._stream.tell()

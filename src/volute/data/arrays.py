@@ -11,7 +11,8 @@ from typing import IO
 
 import numpy as np
 
-from volute.data.entry import Entry, FileSource, clean_name
+from volute.archives import clean_name
+from volute.data.entry import Entry, FileSource
 from volute.errors import DataError
 from volute.media.modes import scale_to_uint8
 from volute.media.photo import FILE_LIMIT, PIXEL_LIMIT

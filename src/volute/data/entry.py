@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import hashlib
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from volute.errors import DataError
-
-_JUNK = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "$recycle.bin"}
-_JOINERS = "\u200c\u200d"
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,19 +94,3 @@ class FileSource(Source):
         text = " ".join(str(reason).split()) or type(reason).__name__
         hint = "Copy or download it again, or use a folder of the pictures."
         return DataError(f"{self.path.name} is damaged: {text}", hint)
-
-
-def clean_name(name: str) -> str:
-    """Make a name safe to print and to compare: NFC, `/` between parts, nothing unprintable."""
-    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
-    text = unicodedata.normalize("NFC", "/".join(parts))
-    return "".join(c if c.isprintable() or c in _JOINERS else "\ufffd" for c in text)
-
-
-def is_junk(name: str) -> bool:
-    """Say whether a path's parts are hidden or left behind by an operating system."""
-    parts = name.replace("\\", "/").split("/")
-    return any(
-        part.lower() in _JUNK or (part.startswith(".") and part not in (".", ".."))
-        for part in parts
-    )

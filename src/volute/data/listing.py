@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from volute.data.entry import clean_name, is_junk
+from volute.archives import clean_name, is_junk
 
 MOST = 200_000
 """Files of which a list is kept; of more, only the number."""

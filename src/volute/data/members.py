@@ -12,20 +12,18 @@ import tarfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import IO
 
-from volute.data.archive import Bounded, content_of, regular
-from volute.data.entry import clean_name
+from volute.archives import clean_name, headers, plain_tar
+from volute.data.archive import content_of
 from volute.data.gather import SUFFIXES
-from volute.data.remote import in_words, opened
 from volute.errors import DataError
+from volute.media.photo import FILE_LIMIT
+from volute.remote import in_words, opened
 
 RETRIES, WAIT_S = 3, 1.0
 """How often reading is tried again without coming on, and how long before; doubled each time."""
 LABELS = (".cls", ".json")
 LABEL_LIMIT, NAME_LIMIT = 1 << 20, 100
-_BLOCK, _MOST = 512, 1 << 62
-_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd")
 
 
 class ShardError(DataError):
@@ -115,19 +113,12 @@ class Shard:
     def _read(self, first: int) -> Iterator[Sample]:
         """Yield the pictures from number `first` on, and remember where each ended."""
         number, offset = self._mark if self._mark[0] <= first else (0, 0)
-        bomb = DataError("a header in it is larger than any picture may be")
-        with opened(self.url) as stream:
-            if not offset and stream.read(6).startswith(_COMPRESSED):
-                raise DataError("it is compressed: shards are plain tars")
-            stream.seek(offset)
-            bounded = Bounded(stream, _MOST, bomb)
-            with tarfile.open(fileobj=bounded, mode="r:") as archive:  # type: ignore[call-overload]
-                for found in _whole(archive, number, first):
-                    number = found.number + 1
-                    if found.wanted:
-                        self._mark = (found.number, found.offset)
-                        yield found.sample()
-                _check_end(stream, archive)
+        with opened(self.url) as stream, plain_tar(stream, FILE_LIMIT, offset) as archive:
+            for found in _whole(archive, number, first):
+                number = found.number + 1
+                if found.wanted:
+                    self._mark = (found.number, found.offset)
+                    yield found.sample()
         self._count = number
 
 
@@ -166,7 +157,9 @@ class _Found:
 def _whole(archive: tarfile.TarFile, number: int, first: int) -> Iterator[_Found]:
     """Yield samples that have a picture, counted from `number`; those from `first` are wanted."""
     found: _Found | None = None
-    for member in regular(archive):
+    for member in headers(archive):
+        if not member.isreg():
+            continue
         folder, slash, name = member.name.rpartition("/")
         key = folder + slash + name.partition(".")[0]
         if found is None or found.key != key:
@@ -194,10 +187,3 @@ def _label(text: str, ending: str) -> str | int | None:
     if re.fullmatch(r"-?\d{1,9}", word):
         return int(word)
     return word if 0 < len(word) <= NAME_LIMIT else None
-
-
-def _check_end(stream: IO[bytes], archive: tarfile.TarFile) -> None:
-    """Raise if what follows the last file is neither the end of a tar nor of the file."""
-    stream.seek(archive.offset)
-    if stream.read(_BLOCK).strip(b"\0"):
-        raise DataError(f"damaged at byte {archive.offset:,}")

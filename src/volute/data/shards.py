@@ -7,7 +7,6 @@ colours, classes) is decided by the first pictures, which are packed as any othe
 from __future__ import annotations
 
 import hashlib
-import itertools
 import re
 import zlib
 from collections.abc import Iterator
@@ -15,14 +14,16 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 
-from volute.data.entry import Entry, Source, clean_name
-from volute.data.listing import MOST, Listing
+from volute.archives import clean_name
+from volute.data.entry import Entry, Source
+from volute.data.listing import Listing
 from volute.data.members import Sample, Shard, ShardError
-from volute.data.remote import Told, check_url, in_words, is_url, matching, told
 from volute.data.settings import DataSettings
 from volute.errors import DataError, MissingExtraError
 from volute.events import Emit, Note
 from volute.media.photo import PictureError, picture_size
+from volute.named import expanded
+from volute.remote import Told, check_url, in_words, is_url, matching, told
 
 LOOKED, LOOKED_PIXELS = 1000, 100_000_000
 """Pictures that are looked at, at most; where they are cut into tiles also by their pixels."""
@@ -31,7 +32,6 @@ FAILING = 0.1
 NAMED = 8
 """Shards that an error names."""
 _AT_ONCE = 16
-_BRACES = re.compile(r"\{([^{}/]*)\}")
 
 
 def is_shards(source: str | Path) -> bool:
@@ -59,30 +59,6 @@ def lasting(source: str) -> str:
         return str(Path(source).resolve())
     check_url(source)
     return source
-
-
-def expanded(pattern: str) -> list[str]:
-    """Return what braces stand for: `{000..099}` and `{a,b}`, several as all combinations.
-
-    Raises:
-        DataError: if that are more than 200,000.
-    """
-    parts = _BRACES.split(pattern)
-    choices = [_choices(part) if i % 2 else [part] for i, part in enumerate(parts)]
-    found = ["".join(chosen) for chosen in itertools.islice(itertools.product(*choices), MOST + 1)]
-    if len(found) > MOST:
-        raise DataError(f"{pattern} are more than {MOST:,} shards", "Make larger ones.")
-    return found
-
-
-def _choices(inner: str) -> list[str]:
-    ends = re.fullmatch(r"(\d{1,9})\.\.(\d{1,9})", inner)
-    if not ends:
-        return inner.split(",")
-    low, high = ends.groups()
-    padded = max(len(low), len(high)) if low.startswith("0") and len(low) > 1 else 0
-    stop = min(int(high), int(low) + MOST) + 1
-    return [f"{number:0{padded}d}" for number in range(int(low), stop)]
 
 
 class Shards(Source):

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from volute.archives import clean_name, is_junk
 from volute.data.archive import Tar, Zip
 from volute.data.arrays import Npz
-from volute.data.entry import Entry, Source, clean_name, is_junk
+from volute.data.entry import Entry, Source
 from volute.data.scenes import SIDE, Scenes, is_scenes
 from volute.errors import DataError
 from volute.media.photo import FILE_LIMIT, PictureError, picture_size

@@ -7,26 +7,22 @@ has not changed since, is skipped.
 from __future__ import annotations
 
 import contextlib
-import glob
 import json
-import re
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from volute.config import Config
+from volute.engine.inputs import LEDGERS
 from volute.engine.shard import Shard
+from volute.engine.sources import Local, Source
 from volute.errors import UsageError, VoluteError
 from volute.paths import explained, numbered
+from volute.remote import is_url
 
 LEDGER = "ledger.jsonl"
-LEDGERS = re.compile(r"ledger(-\d+-of-\d+)?\.jsonl")
-"""Names of the ledgers of a whole batch, and of its parts."""
-SIDECAR = ".c2pa"
-"""Ending of the manifest of a file that cannot carry it; it lies beside that file."""
 
 
 class Entry(Config):
@@ -37,55 +33,10 @@ class Entry(Config):
     status: Literal["begun", "ok", "skipped", "failed"]
     reason: str = ""
     seen: tuple[int, int] = (0, 0)
-    """Size and time of change, in ns, of the source."""
+    """What `sources.Source.seen` told of the source."""
     how: str = ""
     """What was done to it: another model or setting is other work."""
     about: dict[str, Any] = {}
-
-
-@dataclass(frozen=True)
-class Item:
-    """A file to be worked on, and its name under the folder of the results."""
-
-    source: Path
-    name: Path
-
-    def named(self, suffix: str) -> Path:
-        """Return the name with another ending."""
-        stem = self.name.name.removesuffix(".gz")
-        return self.name.with_name(Path(stem).stem + suffix)
-
-
-def gathered(inputs: Sequence[str], leave: Path | None = None) -> list[Item]:
-    """Return the files named, those that a pattern finds, and all in the folders named.
-
-    What lies in a folder keeps its place under it; hidden files, ledgers, manifests that lie beside
-    files, and what lies in `leave`, a resolved path, are left out.
-
-    Raises:
-        UsageError: for a pattern or folder without files; a file that is not there is an item.
-    """
-    found: list[Item] = []
-    for text in inputs:
-        path = Path(text)
-        if not text:
-            raise UsageError("an input has no name", "Is a variable of the shell empty?")
-        if leave is not None and path.resolve() == leave:
-            continue
-        if path.is_dir():
-            inside = [f for f in sorted(path.rglob("*")) if _wanted(f, path, leave)]
-            found += [Item(file, file.relative_to(path)) for file in inside]
-        elif path.exists() or not glob.has_magic(text):
-            found.append(Item(path, Path(path.name)))
-            continue
-        else:
-            inside = [Path(name) for name in sorted(glob.glob(text, recursive=True))]
-            inside = [f for f in inside if f.is_file() and f.suffix != SIDECAR]
-            inside = [file for file in inside if not _within(file, leave)]
-            found += [Item(file, Path(file.name)) for file in inside]
-        if not inside:
-            raise UsageError(f"{text} finds no files", "Check the name.")
-    return found
 
 
 class Ledger:
@@ -103,23 +54,23 @@ class Ledger:
         entries = (entry for file in (*others, self.path) for entry in _read(file))
         self._known = {(entry.source, entry.out): entry for entry in entries}
 
-    def has(self, source: Path, out: Path, how: str) -> bool:
+    def has(self, source: Source, out: Path, how: str) -> bool:
         """Tell whether `source` as it is now was already made into `out`."""
-        entry = self._known.get((str(source.resolve()), str(out.resolve())))
+        entry = self._known.get((_lasting(str(source)), _lasting(str(out))))
         return (
             entry is not None
-            and (entry.status, entry.how, entry.seen) == ("ok", how, seen(source))
+            and (entry.status, entry.how, entry.seen) == ("ok", how, source.seen())
             and out.exists()
         )
 
-    def begun(self, source: Path, out: Path) -> bool:
+    def begun(self, source: Source, out: Path) -> bool:
         """Tell whether work on `source` was begun but not written down as done: `out` is ours."""
-        entry = self._known.get((str(source.resolve()), str(out.resolve())))
+        entry = self._known.get((_lasting(str(source)), _lasting(str(out))))
         return entry is not None and entry.status == "begun"
 
     def add(self, entry: Entry) -> None:
         """Append a line."""
-        paths = {name: str(Path(getattr(entry, name)).resolve()) for name in ("source", "out")}
+        paths = {name: _lasting(getattr(entry, name)) for name in ("source", "out")}
         line = json.dumps(entry.model_dump() | paths, ensure_ascii=True)
         with explained(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -133,17 +84,18 @@ class Ledger:
 
 
 def run(
-    jobs: Sequence[tuple[Path, Path]],
+    jobs: Sequence[tuple[Source, Path]],
     work: Callable[[Path, Path], dict[str, Any]],
     how: str,
     ledger: Ledger | None,
     overwrite: bool,
 ) -> Generator[Entry, None, None]:
-    """Do `work(source, out)` for each pair and yield what became of it, failures too.
+    """Do `work(file, out)` for each pair and yield what became of it, failures too.
 
     Args:
         jobs: sources and where the result goes.
-        work: returns what to note of it; a VoluteError, or too little memory, fails this one alone.
+        work: is given the source's file at hand, and returns what to note; a VoluteError, or too
+            little memory, fails this one alone.
         how: names model and settings.
         ledger: where to look for what is done and to write down what was; None for a single file.
         overwrite: do again what is done, over what is there.
@@ -152,14 +104,14 @@ def run(
         entry = settled(source, out, how, ledger, overwrite)
         if entry is None:
             begun = begin(source, out, how, ledger)
-            entry = tried(begun, work)
+            entry = tried(source, begun, work)
         if ledger is not None and entry.status != "skipped":
             ledger.add(entry)
         yield entry
 
 
 def settled(
-    source: Path, out: Path, how: str, ledger: Ledger | None, overwrite: bool
+    source: Source, out: Path, how: str, ledger: Ledger | None, overwrite: bool
 ) -> Entry | None:
     """Return what becomes of a pair without any work: it is done, or cannot be; else None.
 
@@ -170,11 +122,11 @@ def settled(
         ledger: as for `run`.
         overwrite: as for `run`.
     """
-    entry = Entry(source=str(source), out=str(out), status="failed", seen=seen(source), how=how)
+    entry = Entry(source=str(source), out=str(out), status="failed", seen=source.seen(), how=how)
     if ledger is not None and not overwrite and ledger.has(source, out, how):
         return entry.model_copy(update={"status": "skipped", "reason": "done before"})
     ours = overwrite or (ledger is not None and ledger.begun(source, out))
-    if out.exists() and source.exists() and out.samefile(source):
+    if isinstance(source, Local) and _same(source.path, out):
         reason = f"{out} is the source: choose another -o"
     elif out.exists() and not ours:
         reason = f"{out} is there already: add --overwrite, or choose another -o"
@@ -183,18 +135,19 @@ def settled(
     return entry.model_copy(update={"reason": reason})
 
 
-def begin(source: Path, out: Path, how: str, ledger: Ledger | None) -> Entry:
+def begin(source: Source, out: Path, how: str, ledger: Ledger | None) -> Entry:
     """Return what says that work on a pair begins, and write it down."""
-    entry = Entry(source=str(source), out=str(out), status="begun", seen=seen(source), how=how)
+    entry = Entry(source=str(source), out=str(out), status="begun", seen=source.seen(), how=how)
     if ledger is not None:
         ledger.add(entry)
     return entry
 
 
-def tried(begun: Entry, work: Callable[[Path, Path], dict[str, Any]]) -> Entry:
+def tried(source: Source, begun: Entry, work: Callable[[Path, Path], dict[str, Any]]) -> Entry:
     """Return what became of a pair: what `work` notes of it, or why it failed."""
     try:
-        noted = work(Path(begun.source), Path(begun.out))
+        with source.at_hand() as file:
+            noted = work(file, Path(begun.out))
         return begun.model_copy(update={"status": "ok", "about": noted})
     except VoluteError as error:
         reason = ". ".join(text.rstrip(".") for text in (error.what, error.hint) if text)
@@ -217,24 +170,13 @@ def _read(ledger: Path) -> Iterator[Entry]:
             yield Entry.model_validate_json(line)
 
 
-def seen(source: Path) -> tuple[int, int]:
-    """Return size and time of change of a file; zeros if it is not there."""
-    try:
-        about = source.stat()
-    except OSError:
-        return 0, 0
-    return about.st_size, about.st_mtime_ns
+def _lasting(name: str) -> str:
+    """Return a name by which a file is found from any folder."""
+    return name if is_url(name) else str(Path(name).resolve())
 
 
-def _wanted(file: Path, folder: Path, leave: Path | None) -> bool:
-    inside = file.relative_to(folder)
-    if not file.is_file() or any(part.startswith(".") for part in inside.parts):
-        return False
-    return not LEDGERS.fullmatch(file.name) and file.suffix != SIDECAR and not _within(file, leave)
-
-
-def _within(file: Path, folder: Path | None) -> bool:
-    return folder is not None and folder in file.resolve().parents
+def _same(source: Path, out: Path) -> bool:
+    return out.exists() and source.exists() and out.samefile(source)
 
 
 def unique(outs: Sequence[Path]) -> list[Path]:

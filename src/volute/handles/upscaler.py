@@ -153,6 +153,7 @@ class Upscaler(Tiled):
             raise UsageError(what, "Choose one plane: -s plane=axial, coronal or sagittal.")
         found: list[Check] = []
         family, scale = families.of(source), self.info.descriptor.scale
+        families.check_ending(family, out)
         told: dict[str, Value] = {"scale": scale, "faithful": faithful, "int8": int8}
         told |= {"strength": strength, "engine": self._ran(int8), **(options or {})}
         origin = None if unmarked else self.origin("upscale", told, parent=source)

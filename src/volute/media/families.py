@@ -13,6 +13,17 @@ SNIFFED = ("video", "dicom", "nifti", "geotiff")
 """Modules with a test `is_<name>(path)`, in the order in which they are asked."""
 MEASURED = {"dicom": "DICOM", "nifti": "NIfTI", "geotiff": "GeoTIFF"}
 """Those whose numbers are measurements."""
+KEPT = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".avif")
+"""Endings of photographs that are written as they are read; others become PNG."""
+PHOTOS = (*KEPT, ".gif", ".bmp", ".dib", ".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm", ".qoi")
+FILMS = (".mp4", ".mov", ".m4v", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".flv")
+FILMS += (".ts", ".mts", ".m2ts")
+OWN = {"dicom": (".dcm", ".dicom", ".ima"), "nifti": (".nii.gz", ".nii")}
+OWN |= {"geotiff": (".tif", ".tiff")}
+"""Endings of measurements."""
+PAINTED = PHOTOS + FILMS
+ENLARGED = PAINTED + OWN["dicom"] + OWN["nifti"]
+"""Endings by which files are told where looking into them would mean fetching them."""
 
 
 class Family(Protocol):
@@ -47,6 +58,25 @@ def of(source: Path) -> Family:
             return module
     photo: Any = import_module("volute.media.enlarge_photo")
     return photo
+
+
+def ending_of(name: str) -> str:
+    """Return the ending of what is made of a file by its name alone, as far as that says it."""
+    kept = (*KEPT, *FILMS, *OWN["dicom"], *OWN["nifti"])
+    own = next((ending for ending in kept if name.lower().endswith(ending)), "")
+    return name[len(name) - len(own) :] if own else ".png"
+
+
+def check_ending(family: Family, target: Path) -> None:
+    """Refuse a name for measurements that says that they are something else.
+
+    Raises:
+        UsageError: if it does.
+    """
+    own = OWN.get(_name(family), ())
+    if own and target.name.lower().endswith(ENLARGED) and not target.name.lower().endswith(own):
+        what = f"{target}: a {MEASURED[_name(family)]} file stays one"
+        raise UsageError(what, f"End its name in {own[0]}.")
 
 
 def is_measured(family: Family) -> bool:

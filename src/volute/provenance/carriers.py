@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from volute.engine.batch import SIDECAR
+from volute.engine.sources import SIDECAR
 from volute.media.geotiff import is_geotiff
 from volute.media.magic import form_by_magic
 from volute.media.video_kinds import container_kind

@@ -124,7 +124,7 @@ def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.bf16 is None
     assert min(found.float32, found.int8, found.one_thread, found.bandwidth) > 1e8
     assert found.rate("bf16") == found.float32
-    assert found.or_more(LIMITS).int8 == 8e11
+    assert found.or_more(LIMITS).int8 == max(found.int8, LIMITS.int8)
     assert LIMITS.most(1.0, "float32") == 2e10
     assert LIMITS.most(1000.0, "bf16") == 4e11
 

@@ -69,6 +69,9 @@ def test_data_lie_in_the_workspace(client: Client, name: str) -> None:
         ({"settings": {"content": "/etc"}}, 404),
         ({"settings": {"-o": "/tmp/x"}}, 400),
         ({"settings": {"texts": "../../secret.txt"}}, 404),
+        ({"settings": {"start": "/etc"}}, 404),
+        ({"settings": {"teacher": "../elsewhere"}}, 404),
+        ({"settings": {"tutor": "/etc"}}, 404),
     ],
 )
 def test_what_cannot_be_trained_is_told(client: Client, changes: Any, status: int) -> None:

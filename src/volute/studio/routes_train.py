@@ -27,6 +27,7 @@ from volute.studio.problems import InUseError, NotFoundError
 from volute.studio.requests import CheckRequest, DatasetRequest, ResumeRequest, TrainRequest
 from volute.studio.trainings import run_child, run_detail, run_folder, run_info
 from volute.studio.workspace import FOLDERS, cut, safe_name
+from volute.zoo import shipped
 
 router = APIRouter(tags=["train"])
 Run = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[\w-]+$")]
@@ -35,8 +36,10 @@ ENDINGS = (".zip", ".tar", ".gz", ".tgz", ".npz", ".csv", ".jsonl", ".txt")
 CELL, CELLS = 96, 48
 """Side in pixels of a picture on the contact sheet, and how many there are."""
 LISTED = 500
-PATHS = ("content", "texts", "styles", "spatial_teacher", "global_teacher")
+PATHS = ("content", "texts", "styles", "spatial_teacher", "global_teacher", "vgg", "tutor")
 """Settings that name a file or a folder."""
+MODELS = ("start", "teacher")
+"""Those that name a shipped model, or a folder."""
 
 
 @router.get("/datasets")
@@ -208,7 +211,8 @@ def _setting(studio: Studio, key: str, value: str | int | float | bool) -> str:
     """Return a setting as the command line takes it; a path stays in the workspace."""
     if not re.fullmatch(r"[a-z][a-z0-9_.]*", key):
         raise UsageError(f"{key!r} is no setting", "Known ones: docs/training.md")
-    if key in PATHS and value != "scenes":
+    free = key in MODELS and value in ("", *shipped())
+    if key in (*PATHS, *MODELS) and value != "scenes" and not free:
         value = str(studio.space.inside(str(value)))
     return f"{key}={json.dumps(value)}"
 

@@ -15,6 +15,7 @@ import volute
 from cluster import ONE, SAMPLE, pictures, together, with_clock
 from plan_model import Costs
 from volute.cluster.spread import spread
+from volute.cluster.with_ray import joined
 from volute.engine.batch import Entry, Ledger, begin, settled
 from volute.engine.inputs import gathered
 from volute.engine.session import physical_cores
@@ -129,23 +130,19 @@ def driven(folder: Path, cores: int) -> tuple[float, float]:
 
 def waited() -> float:
     """Return what one more call that is not done costs a driver that waits for the first."""
-    import ray
+    with joined(silent) as ray:
+        never = ray.remote(num_cpus=10**4)(Nothing().opened)
+        calls, done = [never.remote() for _ in range(CROWD)], ray.put(0)
 
-    ray.init(num_cpus=1, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
-    never = ray.remote(num_cpus=2)(Nothing().opened)
-    calls, done = [never.remote() for _ in range(CROWD)], ray.put(0)
+        def best(some: list[Any]) -> float:
+            times = []
+            for _ in range(50):
+                start = time.perf_counter()
+                ray.wait([*some, done], timeout=5)
+                times.append(time.perf_counter() - start)
+            return min(times)
 
-    def best(some: list[Any]) -> float:
-        times = []
-        for _ in range(50):
-            start = time.perf_counter()
-            ray.wait([*some, done], timeout=5)
-            times.append(time.perf_counter() - start)
-        return min(times)
-
-    found = (best(calls) - best([])) / CROWD
-    ray.shutdown()
-    return max(found, 0.0)
+        return max(0.0, (best(calls) - best([])) / CROWD)
 
 
 def looked_up(folder: Path) -> tuple[float, float, float]:

@@ -4,8 +4,8 @@
     python benchmarks/plan.py check      # the simulation beside real batches on this machine
     python benchmarks/plan.py            # the tables of docs/scaling.md, from results/plan.json
 
-`measure` and `check` take five minutes and want a computer that does nothing else; the simulation
-itself (`plan_model.py`) takes one, anywhere, and gives the same for the same seed.
+`measure` and `check` take a minute or two each and want a computer that does nothing else; the
+simulation itself (`plan_model.py`) takes seconds, anywhere, and gives the same for the same seed.
 """
 
 from __future__ import annotations
@@ -107,7 +107,11 @@ def growth(costs: Costs) -> list[str]:
         "`--cluster ray`": Site(1, ray=True),
         "`--cluster ray`, a death each 100 h": Site(1, ray=True, deaths=DEATHS),
     }
-    rows = [f"| {COUNT:,} pictures | " + " | ".join(f"{n:,} workers" for n in WORKERS) + " |"]
+    rows = [
+        f"| {COUNT:,} pictures | "
+        + " | ".join(f"{n:,} worker{'s' * (n > 1)}" for n in WORKERS)
+        + " |"
+    ]
     rows.append("|---|" + "---:|" * len(WORKERS))
     each = sum(costs.seconds) / len(costs.seconds)
     for way, site in ways.items():

@@ -13,6 +13,7 @@ from volute.errors import UsageError
 from volute.events import Emit, Note, Saved, Verdict, silent
 from volute.paths import new_run, run_name
 from volute.training import checkpoint
+from volute.training.compiled import decided
 from volute.training.device import Device, choose
 from volute.training.distributed import ALONE, Group, heard_once, join
 from volute.training.feed import Feed
@@ -24,7 +25,9 @@ from volute.training.recompute import recompute
 from volute.training.run import Run, RunConfig, budget
 from volute.training.treatment import treatment
 
-COMMON = ("name", "licence", "precision", "threads", "recompute", "data")
+HOW = ("recompute", "compile")
+"""Settings that may change while a run goes on, beside those of its recipe."""
+COMMON = ("name", "licence", "precision", "threads", *HOW, "data")
 
 
 def never() -> bool:
@@ -69,7 +72,7 @@ def train(
         heal: where the doctor says STOP, go back to the last sound state, change the setting that
             is at fault and go on, once.
         settings: what `-s` sets: those of the recipe, the table `data`, `name` and `licence` of the
-            model for its card, `precision`, `threads`, `recompute`.
+            model for its card, `precision`, `threads`, `recompute`, `compile`.
         emit: gets an event for everything worth showing.
         stop: asked after every step; true saves the state and returns without exporting.
 
@@ -126,6 +129,7 @@ def train(
     )
     recipe = recipe_of(config, feed, chosen, group)
     recipe.prepare()
+    config = decided(config, recipe, feed, emit)
     run = Run(_folder(inputs[0], group) if out is None else Path(out))
     if group.first:
         config.write(run.path / "config.toml")
@@ -150,7 +154,8 @@ def resume(
 
     `time` or `kimg` replace the budget, counted from the run's beginning; `device` replaces the
     run's own, for instance to go on elsewhere; `heal` is as for `train`; `settings` replace those
-    of the recipe that leave the networks as they are, such as `lr` and `gamma`, and `recompute`.
+    of the recipe that leave the networks as they are, such as `lr` and `gamma`, `recompute`
+    and `compile`.
     `accept_data` goes on with data that have changed since, if their classes are the same.
 
     Raises:
@@ -166,9 +171,8 @@ def resume(
     if device is not None:
         config = config.model_copy(update={"device": device, "precision": "auto"})
     settings = dict(settings or {})
-    if "recompute" in settings:
-        told = config.model_dump() | {"recompute": settings.pop("recompute")}
-        config = RunConfig.make(told)
+    told = {name: settings.pop(name) for name in HOW if name in settings}
+    config = RunConfig.make(config.model_dump() | told)
     if settings:
         config = config.model_copy(update={"settings": config.settings | settings})
         before, after = (
@@ -190,6 +194,7 @@ def resume(
         config = config.model_copy(update={"data_key": learned.data_key(config, feed)})
     recipe = recipe_of(config, feed, chosen, group)
     recipe.prepare()
+    config = decided(config, recipe, feed, emit)
     loop = Loop(run, config, recipe, feed, emit, stop)
     if group.first:
         config.write(run.path / "config.toml")
@@ -252,7 +257,7 @@ def recipe_of(config: RunConfig, feed: Feed, device: Device, group: Group = ALON
     """Return the recipe that a run's configuration describes, its networks new."""
     settings = recipes.resolve_settings(config.kind, config.preset, config.settings)
     recipe = recipes.create(config.kind, settings, feed.facts, device, config.seed)
-    recipe.group = group
+    recipe.group, recipe.compiling = group, config.compile == "on"
     networks = list(recipe.modules.values())
     for network in networks:
         joint(network, group)

@@ -56,6 +56,15 @@ def test_train_sample_resume_and_export(volute, tmp_path: Path) -> None:
     assert Path("runs/mine-2").is_dir()
 
 
+def test_a_run_can_be_repeated_from_its_settings(volute, tmp_path: Path) -> None:
+    _pictures(tmp_path / "mine", 40)
+    told = [*FAST, "-sblocks=1", "-srecompute=true", "-sname=Mine"]
+    assert volute("train", "gan", "mine", "--kimg", "0.016", *told, "-o", "one")[0] == 0
+    code, said = volute("train", "gan", "mine", "-c", "one/config.toml", "-o", "two")
+    assert code == 0, said
+    assert Path("two/config.toml").read_text() == Path("one/config.toml").read_text()
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [

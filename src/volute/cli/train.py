@@ -225,13 +225,14 @@ def register(app: typer.Typer) -> None:
 def _from_config(path: Path, kind: str) -> dict[str, Any]:
     """Return the arguments of `volute.train` that a run's configuration stands for."""
     from volute.errors import UsageError
+    from volute.jobs import COMMON
     from volute.training.run import RunConfig
 
     config = RunConfig.read(path)
     if config.kind != kind:
         raise UsageError(f"{path} configures a {config.kind}, not a {kind}")
     budget: dict[str, Any] = {"kimg": config.kimg} if config.kimg else {"time": config.time_s}
-    common = config.model_dump(include={"name", "licence", "precision", "threads", "data"})
+    common = config.model_dump(include=set(COMMON))
     return {
         **config.model_dump(include={"source", "preset", "size", "seed", "device"}),
         **budget,

@@ -93,6 +93,7 @@ class LmRecipe(Recipe):
     """The network and its step; see `volute.training.recipe.Recipe`."""
 
     settings: LmSettings
+    compiles = True
 
     def __init__(self, settings: LmSettings, facts: DataFacts, device: Device, seed: int) -> None:
         super().__init__(settings, facts, device, seed)
@@ -162,7 +163,9 @@ class LmRecipe(Recipe):
             kind = None
             if self.facts.classes:
                 kind = labels[:, 1:] * (torch.rand(len(labels), 1) >= UNTOLD).to(labels)
-            logits, past = self.net(pictures[:, :-1], self.carried.past(self.group.part), kind)
+            logits, past = self.fast(self.net)(
+                pictures[:, :-1], self.carried.past(self.group.part), kind
+            )
         loss = F.cross_entropy(logits.float().flatten(0, 1), pictures[:, 1:].flatten())
         optimiser.zero_grad(set_to_none=True)
         self.group.backward(loss, self.net.parameters())

@@ -115,6 +115,7 @@ class UpscaleRecipe(PictureRecipe):
     """The network and its step; see `volute.training.recipe.Recipe`."""
 
     settings: UpscaleSettings
+    compiles = True
 
     def __init__(
         self, settings: UpscaleSettings, facts: DataFacts, device: Device, seed: int
@@ -182,7 +183,8 @@ class UpscaleRecipe(PictureRecipe):
             set_rate(optimiser, settings.lr, progress, settings.lr_end, settings.warmup)
         small, large, strength = self._patches(turn(flip(pictures, rng), rng), rng)
         with self.device.autocast():
-            made = self.network(small.contiguous(memory_format=torch.channels_last), *strength)
+            seen = small.contiguous(memory_format=torch.channels_last)
+            made = self.fast(self.network)(seen, *strength)
         made = made.float()
         loss = _difference(made, large, settings.spectrum)
         metrics = {"loss": loss.item()}

@@ -90,6 +90,7 @@ class VaeRecipe(PictureRecipe):
 
     settings: VaeSettings
     from_noise = True
+    compiles = True
 
     def __init__(self, settings: VaeSettings, facts: DataFacts, device: Device, seed: int) -> None:
         super().__init__(settings, facts, device, seed)
@@ -221,13 +222,14 @@ class VaeRecipe(PictureRecipe):
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Return sampled reconstructions and the mean divergence of each group of latents."""
         with self.device.autocast():
-            top, features = pair.encoder(pictures.contiguous(memory_format=torch.channels_last))
+            pictures = pictures.contiguous(memory_format=torch.channels_last)
+            top, features = self.fast(pair.encoder)(pictures)
             z_BZ = top.sample(normal(top.mean.shape, rng))
             noise = {
                 side: normal((len(pictures), *shape), rng)
                 for side, shape in pair.decoder.rung_shapes.items()
             }
-            made, _, lower = pair.decoder.descend(z_BZ, noise, features)
+            made, _, lower = self.fast(pair.decoder.descend)(z_BZ, noise, features)
         zero = top.mean.new_zeros(())
         groups = [posterior.divergence(zero, zero) for posterior in (top, *lower)]
         means = [self.group.mean(group.flatten(1).sum(1).mean()) for group in groups]

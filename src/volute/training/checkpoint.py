@@ -7,9 +7,11 @@ sound, to which a training that went wrong returns. Nothing is pickled.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -106,6 +108,16 @@ def load(folder: Path, recipe: Recipe) -> Counters:
     if found:
         raise VoluteError(f"no whole state in {folder}", "Start the training again from its data.")
     return Counters()
+
+
+@contextlib.contextmanager
+def untouched(recipe: Recipe) -> Iterator[None]:
+    """Let `recipe` forget at the end of the block what it learned there."""
+    tensors = {name: value.clone() for name, value in _tensors(recipe).items()}
+    try:
+        yield
+    finally:
+        _fill(recipe, tensors)
 
 
 def share(recipe: Recipe, counters: Counters) -> Counters:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -99,6 +99,7 @@ class Exported:
     tensors: dict[str, np.ndarray] = field(default_factory=dict)
 
 
+Call = TypeVar("Call", bound=Callable[..., Any])
 Runner = Callable[[dict[str, np.ndarray]], np.ndarray]
 """Runs a graph on named inputs."""
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -131,6 +132,10 @@ class Recipe(ABC):
     """Images shown between two calls of `adapt`; 0: none."""
     group: Group = ALONE
     """The processes that train."""
+    compiles: bool = False
+    """Whether a step calls something by way of `fast`."""
+    compiling: bool = False
+    """Whether that is compiled: see `volute.training.compiled`."""
     spared: int = 0
     """Bytes at the beginning of a text that are not learned from, but fitted to at the end."""
 
@@ -142,6 +147,7 @@ class Recipe(ABC):
         self.batch: int = settings.batch
         self.usual: dict[str, float] = {}
         """What settings that are `auto` stand for."""
+        self._compiled: dict[Any, Any] = {}
 
     @cached_property
     def tokens(self) -> Tokens:
@@ -159,6 +165,17 @@ class Recipe(ABC):
         rng.manual_seed(_seed(self.seed, shown))
         rng.group = self.group
         return rng
+
+    def fast(self, call: Call) -> Call:
+        """Return what a step calls in place of a network or a method of one: the same, compiled.
+
+        Only a step does so, always with the same shapes: others would be compiled anew.
+        """
+        if not self.compiling:
+            return call
+        if call not in self._compiled:
+            self._compiled[call] = torch.compile(call, dynamic=False)
+        return self._compiled[call]
 
     def gather(self) -> None:  # noqa: B027
         """Fetch from other processes what of the state each has for itself, before it is saved."""

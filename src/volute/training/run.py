@@ -37,6 +37,8 @@ class RunConfig(Config):
     threads: int = Field(0, ge=0)
     recompute: bool = False
     """Gradient checkpointing: less memory for about a quarter more time."""
+    compile: Literal["auto", "on", "off"] = "auto"
+    """`torch.compile`: where a trial says that it pays; a run records what was decided."""
     hardware: str = ""
     """Where it ran, in words, for the card."""
     data_key: str = ""

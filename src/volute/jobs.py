@@ -129,7 +129,6 @@ def train(
     )
     recipe = recipe_of(config, feed, chosen, group)
     recipe.prepare()
-    config = decided(config, recipe, feed, emit)
     run = Run(_folder(inputs[0], group) if out is None else Path(out))
     if group.first:
         config.write(run.path / "config.toml")
@@ -194,10 +193,7 @@ def resume(
         config = config.model_copy(update={"data_key": learned.data_key(config, feed)})
     recipe = recipe_of(config, feed, chosen, group)
     recipe.prepare()
-    config = decided(config, recipe, feed, emit)
     loop = Loop(run, config, recipe, feed, emit, stop)
-    if group.first:
-        config.write(run.path / "config.toml")
     if changed:
         learned.note(run, config, feed)
     return _go(loop, heal)
@@ -210,6 +206,9 @@ def _go(loop: Loop, heal: bool) -> Run:
     about = f"{where} · preset {config.preset} · {parameters:,} parameters"
     loop.emit(Note("device", about))
     loop.emit(Note("budget", _budget(config, loop.counters, loop.feed.unit)))
+    loop.config = decided(config, recipe, loop.feed, loop.counters.shown, loop.emit)
+    if loop.group.first:
+        loop.config.write(loop.run.path / "config.toml")
     finished, loop = _fitted(loop, heal)
     if finished and loop.group.first:
         package(loop, loop.run.model)

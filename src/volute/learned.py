@@ -20,8 +20,6 @@ from volute.training.streamed import ShardFeed
 
 FILES = "files.json"
 """In a run: the names of what it learns from."""
-STREAMED = ("gan", "vae", "classify", "extractor", "upscale")
-"""Kinds that learn from pictures that go by."""
 
 
 def opened(config: RunConfig, emit: Emit) -> Feed:
@@ -34,9 +32,6 @@ def opened(config: RunConfig, emit: Emit) -> Feed:
         return TextFeed(open_text(paths), name)
     size = config.size or None
     if data.is_shards(config.source):
-        if config.kind not in STREAMED:
-            what = f"{config.kind} does not learn from shards"
-            raise UsageError(what, f"Unpack some of them; {', '.join(STREAMED)} do.")
         shards, first = data.open_shards(config.source, config.data, size, emit)
         return ShardFeed(shards, first, config.data, emit)
     return PictureFeed(data.open_dataset(Path(config.source), config.data, size, emit))

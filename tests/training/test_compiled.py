@@ -46,9 +46,6 @@ class Racer:
 class NoData:
     """A feed of nothing."""
 
-    def begin(self, recipe: Recipe) -> None:
-        """Do nothing."""
-
     def next(self, count: int, shown: int) -> tuple[()]:
         """Return nothing."""
         return ()
@@ -63,6 +60,7 @@ def _decided(racer: Racer, **asked: Any) -> tuple[str, list[str]]:
         config,
         cast(Recipe, racer),
         cast(Feed, NoData()),
+        0,
         lambda event: notes.append(event.text) if isinstance(event, Note) else None,
     )
     assert racer.compiling == (found.compile == "on")

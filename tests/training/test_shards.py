@@ -6,6 +6,7 @@ import itertools
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import fsspec
@@ -160,10 +161,43 @@ def _labelled(name: str, content: bytes, label: int) -> list[tuple[str, bytes]]:
     return [(name, content), (name.replace("png", "cls"), str(label).encode())]
 
 
-def test_kinds_that_need_all_at_hand_say_so(tmp_path: Path) -> None:
-    source = written(tmp_path, shards(2, 20))
-    with pytest.raises(UsageError, match="detector does not learn from shards"):
-        train("detector", source, kimg=0.1, out=tmp_path / "run")
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("style", {"width": 8, "blocks": 1, "patch": 32, "steady": 0, "start": ""}),
+        pytest.param("watermark", {"held_out": 0.2}, marks=pytest.mark.long),
+        pytest.param("detector", {"held_out": 0.3}, marks=pytest.mark.long),
+    ],
+)
+def test_photographs_go_by_for_other_kinds(
+    tmp_path: Path, kind: str, settings: dict[str, object]
+) -> None:
+    rng = np.random.default_rng(0)
+    side = 96 if kind == "style" else 272
+    photographs = rng.integers(0, 256, (32, side, side, 3), np.uint8)
+    tars = [
+        tar([(f"{n}.png", png(photographs[n])) for n in range(k, k + 8)]) for k in range(0, 32, 8)
+    ]
+    source: object = written(tmp_path / "set", tars)
+    how: dict[str, Any] = {
+        "kimg": 0.032,
+        "settings": {"batch": 4, "threads": 1, "precision": "float32"} | settings,
+        "preset": "own" if kind == "style" else "tiny",
+    }
+    if kind == "style":
+        (tmp_path / "painting.png").write_bytes(png(photographs[0]))
+        how["settings"] |= {"content": source}
+        how["size"], source = 64, tmp_path / "painting.png"
+    whole = train(kind, source, out=tmp_path / "whole", **how)
+    parted = train(kind, source, out=tmp_path / "parted", stop=after(3), **how)
+    resume(parted.path)
+    one, other = state(whole), state(parted)
+    assert [name for name in one if not np.array_equal(one[name], other[name])] == []
+    assert whole.model.exists()
+
+
+def test_tars_that_are_not_a_pattern_are_refused(tmp_path: Path) -> None:
+    written(tmp_path, shards(2, 20))
     tars = sorted(tmp_path.glob("*.tar"))
     with pytest.raises(UsageError, match="not 2") as error:
         train("gan", tars, kimg=0.1, out=tmp_path / "run")

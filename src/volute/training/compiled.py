@@ -35,15 +35,22 @@ class UnlikeError(Exception):
     """A compiled step has another loss."""
 
 
-def decided(config: RunConfig, recipe: Recipe, feed: Feed, emit: Emit) -> RunConfig:
+def decided(config: RunConfig, recipe: Recipe, feed: Feed, shown: int, emit: Emit) -> RunConfig:
     """Return the settings with the decision whether to compile, and let `recipe` follow it.
+
+    Args:
+        config: what is asked for.
+        recipe: with its state.
+        feed: begun for it; what comes next is tried on.
+        shown: images so far.
+        emit: is told what is tried and chosen.
 
     Raises:
         UsageError: if it is asked for where nothing can be compiled.
         VoluteError: if it is asked for and fails.
     """
     recipe.compiling = False
-    on = _asked(config, recipe, emit) and _pays(config, recipe, feed, emit)
+    on = _asked(config, recipe, emit) and _pays(config, recipe, feed, shown, emit)
     recipe.compiling = on
     return config.model_copy(update={"compile": "on" if on else "off"})
 
@@ -62,11 +69,10 @@ def _asked(config: RunConfig, recipe: Recipe, emit: Emit) -> bool:
     return config.compile == "on" and alone
 
 
-def _pays(config: RunConfig, recipe: Recipe, feed: Feed, emit: Emit) -> bool:
+def _pays(config: RunConfig, recipe: Recipe, feed: Feed, shown: int, emit: Emit) -> bool:
     """Try it; tell whether it pays, or works if it is asked for."""
     emit(Note("compile", "trying torch.compile: a minute or more"))
-    feed.begin(recipe)
-    batch = feed.next(recipe.batch, 0)
+    batch = feed.next(recipe.batch, shown)
     _keep_here()
     try:
         with untouched(recipe), warnings.catch_warnings():

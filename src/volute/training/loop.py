@@ -119,7 +119,7 @@ class Loop:
                 self._report(metrics | measured)
                 self.save()
                 return False
-        if metrics:
+        if self._steps:
             if self.group.first:
                 self.emit(self._doctor.look(metrics, self.counters, self._steps))
             self.save()

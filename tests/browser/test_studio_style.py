@@ -89,11 +89,12 @@ def test_who_leaves_turns_the_camera_off(view) -> None:
     expect(page.get_by_role("button", name="Start the camera")).to_be_visible()
 
 
-def test_a_text_is_no_picture(view, tmp_path: Path) -> None:
-    file = tmp_path / "words.txt"
-    file.write_text("no picture")
+def test_what_cannot_be_shown_is_told(view, tmp_path: Path) -> None:
+    words, large = tmp_path / "words.txt", tmp_path / "large.png"
+    words.write_text("no picture")
+    Image.new("1", (11_000, 11_000)).save(large)
     page = view("style")
-    page.locator("volute-style .stage volute-drop input").first.set_input_files(file)
-    expect(page.locator("volute-style").get_by_role("alert")).to_contain_text(
-        "words.txt is no picture"
-    )
+    for file, told in ((words, "is no picture"), (large, "is too large to be shown")):
+        page.locator("volute-style .stage volute-drop input").first.set_input_files(file)
+        alert = page.locator("volute-style").get_by_role("alert")
+        expect(alert).to_contain_text(f"{file.name} {told}")

@@ -42,7 +42,8 @@ def test_a_taken_or_bad_place_is_told(command: Command, tmp_path: Path) -> None:
     assert (told.code, "cannot listen" in told.err) == (2, True)
 
 
-def test_it_serves_until_it_is_interrupted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_until_it_is_interrupted(tmp_path: Path, end: signal.Signals) -> None:
     line = [sys.executable, "-m", "volute", "studio", str(tmp_path / "work")]
     line += ["--port", "0", "--no-browser"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -58,7 +59,7 @@ def test_it_serves_until_it_is_interrupted(tmp_path: Path) -> None:
         with urllib.request.urlopen(asked) as answer:
             job = json.load(answer)["id"]
         time.sleep(0.2)
-        server.send_signal(signal.SIGINT)
+        server.send_signal(end)
         _, told = server.communicate(timeout=60)
     assert (server.returncode, f"stopped  sample {job}" in told) == (0, True), told
 

@@ -158,6 +158,7 @@ def test_a_bomb_is_refused(client: Client) -> None:
     held = io.BytesIO()
     Image.new("1", (11_000, 11_000)).save(held, "PNG")
     told = client.upload("bomb.png", held.getvalue())
+    assert (told["kind"], told["preview"]) == ("photo", "")
     answer = client.get(f"/api/v1/files/{told['id']}/preview")
     assert answer.status_code == 422
     assert "pixels" in answer.json()["detail"] or "limit" in answer.json()["detail"]

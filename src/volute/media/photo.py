@@ -132,13 +132,17 @@ def read_picture(
     )
 
 
-def picture_size(source: Path | bytes) -> tuple[int, int]:
+def picture_size(source: Path | bytes, limit: int = PIXEL_LIMIT) -> tuple[int, int]:
     """Return width and height in pixels, as stored, without decoding.
+
+    Args:
+        source: a file or its bytes.
+        limit: the most pixels.
 
     Raises:
         PictureError: as for `read_picture`.
     """
-    with _opened(source) as image:
+    with _opened(source, limit) as image:
         return image.size
 
 

@@ -6,7 +6,9 @@ import contextlib
 import errno
 import os
 import secrets
+import signal
 import socket
+import threading
 from collections.abc import Callable
 
 import uvicorn
@@ -56,6 +58,8 @@ def serve(
         timeout_keep_alive=75,
         h11_max_incomplete_event_size=1 << 16,
     )
+    if threading.current_thread() is threading.main_thread():  # where uvicorn hears signals too
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # it raises them again at its end
     server = _Server(config, lambda: ready(f"http://{_shown(settings.host)}:{port}"))
     with listener, contextlib.suppress(KeyboardInterrupt):  # raised again when all has ended
         server.run([listener])

@@ -16,6 +16,7 @@ from typing import Any
 
 from volute.errors import DataError, UsageError, VoluteError
 from volute.paths import explained
+from volute.studio import kinds
 from volute.studio.journal import Journal
 from volute.studio.models import FileInfo, Job, Result
 from volute.studio.problems import NotFoundError, TooLargeError
@@ -181,8 +182,7 @@ class Workspace:
         path = self.upload(ident)
         if ident in self._abouts:
             return self._abouts[ident]
-        kind: Any = kind_of(path)
-        shown = kind in ("photo", "dicom", "nifti", "geotiff")
+        kind: Any = kinds.kind_of(path)
         status = path.stat()
         self._abouts[ident] = FileInfo(
             id=ident,
@@ -190,7 +190,7 @@ class Workspace:
             bytes=status.st_size,
             kind=kind,
             created=datetime.fromtimestamp(status.st_mtime, UTC).isoformat(timespec="seconds"),
-            preview=f"/api/v1/files/{ident}/preview" if shown else "",
+            preview=f"/api/v1/files/{ident}/preview" if kinds.has_preview(path, kind) else "",
         )
         return self._abouts[ident]
 
@@ -239,28 +239,6 @@ def safe_name(name: str) -> str:
 def cut(text: str, most: int) -> str:
     """Return the beginning of a text that has so many bytes at most."""
     return text.encode()[:most].decode(errors="ignore")
-
-
-def kind_of(path: Path) -> str:
-    """Return which kind of file it is, by what it holds."""
-    from volute.media import families
-    from volute.provenance import carriers
-
-    try:
-        name = families.of(path).__name__.rpartition(".")[2]  # type: ignore[attr-defined]
-        if name != "enlarge_photo":
-            return name
-        if carriers.mime_of(path) == carriers.TEXT:
-            return "text"
-        from volute.media.photo import PictureError, picture_size
-
-        try:
-            picture_size(path)
-        except PictureError:
-            return "other"
-        return "photo"
-    except (VoluteError, OSError):
-        return "other"
 
 
 def _size(folder: Path) -> int:

@@ -164,10 +164,14 @@ class Style extends View {
     try {
       this.file = await upload(chosen);
       if (!this.file.preview)
-        throw new Problem({
-          detail: `${chosen.name} is no picture`,
-          hint: "Give a JPEG, PNG, WebP or TIFF.",
-        });
+        throw new Problem(
+          this.file.kind === "photo"
+            ? { detail: `${chosen.name} is too large to be shown`, hint: "Make it smaller first." }
+            : {
+                detail: `${chosen.name} is no picture`,
+                hint: "Give a JPEG, PNG, WebP or TIFF.",
+              },
+        );
       this.still = h("img", {
         src: `${this.file.preview}?side=1600`,
         alt: `${chosen.name}, as it was`,

@@ -135,6 +135,7 @@ def test_it_paints_what_the_wide_one_paints(reader: Run, shrunken: Run, folder: 
     assert metrics["content_lost"] < 0.2
 
 
+@pytest.mark.long
 def test_stopped_and_resumed_equals_uninterrupted(reader: Run, shrunken: Run, folder: Path) -> None:
     steps = iter(range(100))
     part = shrink(

@@ -263,6 +263,9 @@ def recipe_of(config: RunConfig, feed: Feed, device: Device, group: Group = ALON
     if config.recompute and not sum(recompute(network) for network in networks):
         what = f"nothing in the networks of {config.kind} can be computed again"
         raise UsageError(what, "Leave -s recompute out, and give a smaller -s batch.")
+    if config.compile == "on" and not recipe.compiles:
+        what = f"nothing in a step of {config.kind} can be compiled"
+        raise UsageError(what, "Leave -s compile out.")
     return recipe
 
 

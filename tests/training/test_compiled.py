@@ -116,6 +116,7 @@ def test_what_is_learned_in_a_trial_is_forgotten() -> None:
 def test_penalties_are_not_compiled(shapes_npz: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nothing in a step of gan can be compiled"):
         train("gan", shapes_npz, out=tmp_path / "r", settings={"compile": "on"})
+    assert not (tmp_path / "r").exists()
 
 
 def _trained(source: Path, out: Path, compile: str, steps: int | None = None) -> Run:

@@ -1,8 +1,9 @@
 """Compiling what a step calls, where a trial says that it pays.
 
 `torch.compile` makes one loop of the small operations between products (Ansel et al. 2024, "PyTorch
-2", ASPLOS). What that gains depends on network and machine: 1.6 times the speed for a language model,
-0.6 for a VAE on the same CPU. It cannot differentiate twice, so what has penalties stays as it is.
+2", ASPLOS). What that gains depends on network and machine: 1.6 times the speed for a language
+model, 0.6 for a VAE on the same CPU. It cannot differentiate twice, so what has penalties stays as
+it is.
 """
 
 from __future__ import annotations

@@ -145,6 +145,20 @@ def test_a_compiled_training_is_that_of_the_plain_one(shapes_npz: Path, tmp_path
 
 
 @pytest.mark.long
+def test_a_compiled_language_model_reads_the_same(tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("To be, or not to be, that is the question. " * 200)
+    small = {"width": 8, "filters": [16, 16], "rows": [64] * 4, "part": 4, "dropout": 0.0}
+    small |= {"batch": 4, "length": 64, "expert": 0, "threads": 1, "precision": "float32"}
+    bits = [
+        train("lm", text, kimg=8, out=tmp_path / way, settings=small | {"compile": way}).metrics
+        for way in ("off", "on")
+    ]
+    plain, fused = (found["bits_per_byte"] for found in bits)
+    assert fused == pytest.approx(plain, rel=1e-3)
+
+
+@pytest.mark.long
 def test_a_compiled_training_goes_on_to_the_byte(shapes_npz: Path, tmp_path: Path) -> None:
     whole = _trained(shapes_npz, tmp_path / "whole", "on")
     part = _trained(shapes_npz, tmp_path / "part", "on", steps=10)

@@ -113,7 +113,8 @@ def laid_under(
         tall, wide = rows.stop - rows.start, columns.stop - columns.start
         down = resampling(len(residual), tall, 0, tall)
         across = resampling(len(residual), wide, 0, wide)
-        part = resized(residual, down, across) * noticeable[rows, columns, None]
+        part = resized(residual, down, across)
+        part *= noticeable[rows, columns, None]
         made[rows, columns] = _at(10 ** (-decibels / 20), part, seen[rows, columns])
     return made
 
@@ -124,16 +125,21 @@ def _at(deviation: float, part: np.ndarray, seen: np.ndarray) -> np.ndarray:
     How much is lost beyond black and white is taken from every fourth pixel.
     """
     wanted = deviation / _deviation(part)
-    old, some = seen[::2, ::2] * np.float32(1 / 255), part[::2, ::2]
+    old, some = seen[::2, ::2] * np.float32(1 / 255), part[::2, ::2].copy()
     strength = wanted
     for _ in range(2):
-        changed = np.clip(old + np.float32(strength) * some, 0, 1) - old
+        changed = some * np.float32(strength)
+        changed += old
+        np.clip(changed, 0, 1, out=changed)
+        changed -= old
         strength *= wanted * _deviation(some) / _deviation(changed)
-    return part * np.float32(strength)
+    part *= np.float32(strength)
+    return part
 
 
 def _deviation(x: np.ndarray) -> float:
-    return float(np.sqrt(np.square(x).mean() + 1e-20))
+    numbers = x.ravel()
+    return float(np.sqrt(numbers @ numbers / numbers.size + 1e-20))
 
 
 def squares(height: int, width: int) -> int:
@@ -183,8 +189,10 @@ def resampling(before: int, after: int, start: int, stop: int) -> Taps:
 def resized(planes: np.ndarray, down: Taps, across: Taps) -> np.ndarray:
     """Return [h, w, C] resized along both axes, by what `resampling` gave."""
     part = planes[down[0], across[0]]
-    made = [down[1] @ part[..., band] @ across[1].T for band in range(part.shape[2])]
-    return np.stack(made, -1)
+    made = np.empty((len(down[1]), len(across[1]), part.shape[2]), np.float32)
+    for band in range(part.shape[2]):
+        made[..., band] = down[1] @ part[..., band] @ across[1].T
+    return made
 
 
 def _spans(length: int, step: int) -> list[slice]:

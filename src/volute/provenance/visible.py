@@ -29,21 +29,55 @@ def just_noticeable(picture_HWC: np.ndarray) -> np.ndarray:
     """Return what is just noticeable, float32 [H, W], of grey or RGB values from 0 to 255."""
     planes = picture_HWC.astype(np.float32)
     luma = planes[..., 0] if planes.shape[2] < 3 else planes[..., :3] @ np.array(LUMA, np.float32)
-    even = _filtered(luma, AROUND, AROUND)
-    dark = 17 * (1 - np.sqrt(np.maximum(even, 0) / 127)) + 3
-    adapted = np.minimum(np.where(even <= 127, dark, 3 / 128 * (even - 127) + 3), ADAPTED)
-    slope, smooth = SOBEL
-    contrast = _filtered(luma, smooth, slope) ** 2 + _filtered(luma, slope, smooth) ** 2
-    masking = MASKING * contrast ** np.float32(EXPONENT / 2) / (contrast + np.float32(BETA**2))
-    return adapted + masking - np.float32(OVERLAP) * np.minimum(adapted, masking)
+    wide = np.pad(luma, 2, "edge")
+    made, masking = _adaptation(wide), _masking(wide[1:-1, 1:-1])
+    less = np.minimum(made, masking)
+    made += masking
+    made -= np.multiply(less, np.float32(OVERLAP), out=less)
+    return made
 
 
-def _filtered(x: np.ndarray, down: tuple[float, ...], across: tuple[float, ...]) -> np.ndarray:
-    """Filter columns and rows, what is outside continued by the border."""
-    reach = len(down) // 2
-    tall = np.pad(x, ((reach, reach), (0, 0)), "edge")
-    rows = [np.float32(w) * tall[k : k + len(x)] for k, w in enumerate(down) if w]
-    reach = len(across) // 2
-    wide = np.pad(sum(rows[1:], rows[0]), ((0, 0), (reach, reach)), "edge")
-    columns = [np.float32(w) * wide[:, k : k + x.shape[1]] for k, w in enumerate(across) if w]
-    return sum(columns[1:], columns[0])
+def _adaptation(luma_HW: np.ndarray) -> np.ndarray:
+    """Return what the luminance around hides, [H - 4, W - 4]: more in the dark and the bright."""
+    even = _around(_around(luma_HW).T).T
+    dark = np.sqrt(even)
+    dark *= np.float32(-17 / 127**0.5)
+    dark += np.float32(20)
+    even -= np.float32(127)
+    even *= np.float32(3 / 128)
+    even += np.float32(3)
+    np.maximum(dark, even, out=even)  # they meet at 127
+    return np.minimum(even, np.float32(ADAPTED), out=even)
+
+
+def _around(x: np.ndarray) -> np.ndarray:
+    """Return the weighted means of five rows, of which those above weigh as those below."""
+    far, near, here = (np.float32(weight) for weight in AROUND[:3])
+    made = x[1:-3] + x[3:-1]
+    made *= near
+    outer = x[:-4] + x[4:]
+    made += np.multiply(outer, far, out=outer)
+    made += np.multiply(x[2:-2], here, out=outer)
+    return made
+
+
+def _masking(luma_HW: np.ndarray) -> np.ndarray:
+    """Return what contrast hides, [H - 2, W - 2]."""
+    contrast = _slope(luma_HW)
+    contrast += _slope(luma_HW.T).T
+    made = contrast ** np.float32(EXPONENT / 2)
+    made *= np.float32(MASKING)
+    contrast += np.float32(BETA**2)
+    made /= contrast
+    return made
+
+
+def _slope(x: np.ndarray) -> np.ndarray:
+    """Return the squares of the slope along rows, smoothed along columns."""
+    (_, _, steep), (beside, here, _) = SOBEL
+    smooth = x[:-2] + x[2:]
+    smooth *= np.float32(steep * beside)
+    smooth += x[1:-1] * np.float32(steep * here)
+    made = smooth[:, 2:] - smooth[:, :-2]
+    made *= made
+    return made

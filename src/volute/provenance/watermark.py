@@ -1,9 +1,9 @@
 """A keyed, invisible mark in the pixels of a picture: 16 bits that outlast saving and cutting.
 
-A convolutional encoder draws what is added, a few steps along the decoder's gradient mend it, the
-decoder reads 96 log-odds from it, and `codes` says which ID they are nearest to and how likely that
-is without a mark. The networks see a square of
-128 px; `added` brings it to pictures of any size.
+A convolutional encoder draws what is added, the decoder reads 96 log-odds from it, and `codes` says
+which ID they are nearest to and how likely that is without a mark. Where it is hard to read, a few
+steps along the decoder's gradient mend it. The networks see a square of 128 px; `added` brings it
+to pictures of any size.
 """
 
 from __future__ import annotations
@@ -25,14 +25,16 @@ from volute.zoo import resolve
 SHIPPED = "mark"
 THREADS = 1
 """Its networks are so small that more threads wait for each other longer than they work."""
-FAINT, LOUDEST = 40.5, 37.5
+FAINT, LOUDEST = 41.6, 37.0
 """PSNR in dB of a mark that is easily read, and of the strongest; 40 in the mean."""
-EASY, STEEP = 0.73, 15.0
-"""The cosine of its worst corner from which a mark is easily read; dB for each that it lacks."""
-STEPS, GREY_STEPS = 3, 16
+EASY, STEEP = 0.77, 20.0
+"""The cosine of its worse corner from which a mark is easily read; dB for each that it lacks."""
+HARD = 38.5
+"""A picture that needs a lower PSNR is hard to read: what was drawn is mended."""
+STEPS, GREY_STEPS = 2, 16
 """Along the decoder's gradient; grey pictures need more, for colours hold most of the mark."""
 CORNER = 0.72
-"""Share of a side."""
+"""Share of a side of each of the two opposite corners that are read."""
 BATCH = 16
 """Placements that are read at a time."""
 SCALES = (0.89, 0.79, 0.7, 0.62)
@@ -88,15 +90,18 @@ class Watermark:
             UsageError: for an ID out of range, a type that is no picture, a side under 64 px.
         """
         seen = preview(seen)
-        pictures = self._squares(seen)
+        pictures, grey = self._squares(seen), seen.shape[2] == 1
         message = np.repeat(codes.word(ident, key)[None], len(pictures), 0)
-        given = {"picture": pictures, "message": message}
-        drawn = self._encoder.run(given)
         noticeable = just_noticeable(seen)
         masks = np.stack([self._masked(noticeable[place]) for place in cut(seen)])
-        made = self._refined(given | {"noticeable": masks, "residual": drawn}, seen.shape[2])
-        psnr = self._needed(pictures, made * masks, message)
-        residuals = made.transpose(0, 2, 3, 1)
+        drawn = self._encoder.run({"picture": pictures, "message": message})
+        given = {"picture": pictures, "message": message, "noticeable": masks}
+        if grey:
+            drawn = self._refined(given, _grey(drawn), GREY_STEPS, grey)
+        psnr = self._needed(pictures, drawn * masks, message)
+        if psnr.min() < HARD:
+            drawn = self._refined(given, drawn, STEPS, grey)
+        residuals = drawn.transpose(0, 2, 3, 1)
         return Added(*size, laid_under(seen, noticeable, residuals, psnr))
 
     def embed(self, picture: np.ndarray, ident: int, key: bytes | None = None) -> np.ndarray:
@@ -156,28 +161,26 @@ class Watermark:
         """Return what the networks see of a picture or a part: float32 [3, S, S] in [-1, 1]."""
         return _resized(seen, self._side, self._side)
 
-    def _refined(self, given: dict[str, np.ndarray], channels: int) -> np.ndarray:
-        """Return a residual that is read more surely in this picture; grey for a grey one."""
-        for _ in range(STEPS if channels == 3 else GREY_STEPS):
-            if channels == 1:
-                given["residual"] = _grey(given["residual"])
-            given["residual"] = self._refiner.run(given)
-        return given["residual"] if channels == 3 else _grey(given["residual"])
+    def _refined(
+        self, given: dict[str, np.ndarray], drawn: np.ndarray, steps: int, grey: bool
+    ) -> np.ndarray:
+        """Return a residual that is read more surely in these pictures."""
+        for _ in range(steps):
+            drawn = self._refiner.run(given | {"residual": drawn})
+            drawn = _grey(drawn) if grey else drawn
+        return drawn
 
     def _needed(self, pictures: np.ndarray, laid: np.ndarray, message: np.ndarray) -> np.ndarray:
         """Return the PSNR in dB that each picture needs: the lower, the worse its corners read."""
         power = np.square(laid).mean((1, 2, 3), keepdims=True)
         marked = pictures + laid * (2 * 10 ** (-FAINT / 20) / np.sqrt(power + 1e-20))
         np.clip(marked, -1, 1, out=marked)
-        side, kept = self._side, round(CORNER * self._side)
-        corners = np.zeros((4, 1, 1, side, side), np.float32)
-        for corner, (top, left) in zip(corners, ((0, 0), (0, 1), (1, 0), (1, 1)), strict=True):
-            rows, columns = (
-                slice(at * (side - kept), at * (side - kept) + kept) for at in (top, left)
-            )
-            corner[..., rows, columns] = 1
-        odds = self._odds((corners * marked).astype(np.float32).reshape(-1, *marked.shape[1:]))
-        cosines = codes.cosine(odds.reshape(4, len(marked), -1), message).min(0)
+        kept = round(CORNER * self._side)
+        corners = np.zeros((2, *marked.shape), np.float32)
+        for corner, place in zip(corners, (slice(kept), slice(-kept, None)), strict=True):
+            corner[..., place, place] = marked[..., place, place]
+        odds = self._odds(corners.reshape(-1, *marked.shape[1:]))
+        cosines = codes.cosine(odds.reshape(2, len(marked), -1), message).min(0)
         return FAINT - np.clip(STEEP * (EASY - cosines), 0, FAINT - LOUDEST)
 
     def _masked(self, noticeable: np.ndarray) -> np.ndarray:

@@ -73,9 +73,17 @@ def test_the_mark_is_read_after(change, request: pytest.FixtureRequest) -> None:
 
 @real
 def test_it_is_hardly_seen() -> None:
-    pairs_of = list(zip(pictures(), marked(), strict=True))
-    assert np.mean([pairs.psnr(a, b) for a, b in pairs_of]) >= 39.5
-    assert np.mean([pairs.ssim(a, b) for a, b in pairs_of]) >= 0.975
+    """In the mean over some of those in docs/provenance.md: what is hard to read is louder."""
+    kinds = ("sr_test/BSD100/hr/*", "land/*/*1.jpg")
+    paths = [path for kind in kinds for path in sorted(DATA.parents[2].glob(kind))[::10]]
+    whole = [Image.open(path).convert("RGB") for path in paths]
+    for image in whole:
+        image.thumbnail((512, 512))
+    pairs_of = [(np.asarray(image), watermark.embed(np.asarray(image), IDENT)) for image in whole]
+    noise = [pairs.psnr(*pair) for pair in pairs_of]
+    assert np.mean(noise) >= 39.5
+    assert min(noise) >= 37.4
+    assert np.mean([pairs.ssim(*pair) for pair in pairs_of]) >= 0.985
 
 
 @real

@@ -138,8 +138,7 @@ def _at(deviation: float, part: np.ndarray, seen: np.ndarray) -> np.ndarray:
 
 
 def _deviation(x: np.ndarray) -> float:
-    numbers = x.ravel()
-    return float(np.sqrt(numbers @ numbers / numbers.size + 1e-20))
+    return float(np.sqrt(np.square(x).mean() + 1e-20))
 
 
 def squares(height: int, width: int) -> int:
@@ -237,7 +236,6 @@ def _summed(part: np.ndarray, added: np.ndarray) -> np.ndarray:
     white = white_of(part.dtype)
     if part.dtype.kind == "f":
         return (part + added).astype(part.dtype)
-    made = added * np.float32(white)
+    made = np.rint(added * np.float32(white))
     made += part
-    np.rint(made, out=made)
     return np.clip(made, 0, white, out=made).astype(part.dtype)

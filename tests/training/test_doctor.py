@@ -88,10 +88,18 @@ def test_little_variety_at_the_beginning_is_no_collapse() -> None:
     assert judge(early).level == "OK"
 
 
-def test_advice_names_what_there_is() -> None:
-    signs: dict[str, Any] = {"variety": 0.9, "groups": 0.2}
-    assert "gamma" in judge(rows(4, **signs)).advice
-    assert "gamma" not in judge(rows(4, **signs, active=1.0)).advice
+@pytest.mark.parametrize("variety", [0.03, 0.9])
+def test_a_vae_that_blurs_has_not_collapsed_unless_its_pixels_are_alike(variety: float) -> None:
+    signs: dict[str, Any] = {"variety": variety, "groups": 0.08, "active": 1.0}
+    assert judge(rows(4, **signs)).level == "OK"
+    assert judge(rows(4, **signs, pixels=0.001)).cause == "collapse"
+
+
+def test_a_loss_that_ends_below_zero_may_waver() -> None:
+    falling = [6000.0 - 500 * i for i in range(12)]
+    wavering = [400.0, 500.0] * 6 + [700.0, 800.0] * 6
+    assert judge(rows(36, loss=falling + wavering)).level == "OK"
+    assert judge(rows(36, loss=falling + wavering[:12] + [9000.0] * 12)).cause == "loss rises"
 
 
 def test_what_blew_up_after_a_leap_is_the_learning_rate() -> None:

@@ -38,7 +38,9 @@ BY_HEART = 0.6
 COPIES = 0.5
 """How much nearer than unseen pictures those made lie to what is learned from."""
 RISEN = 0.3
-"""Share by which a loss goes up when something is wrong."""
+"""Share of a loss, or of how far it had come, by which it goes up when something is wrong."""
+VARIED = "A larger gamma (-s gamma=...), the default preset, or more pictures."
+"""Advice where what is made is too much alike."""
 TREND = 12
 """Rows that are compared with as many before them."""
 
@@ -118,21 +120,21 @@ def _collapsed(rows: Sequence[Row]) -> Verdict | None:
     share = None
     if len(pixels) == 2 and max(pixels) < BLANK:
         share = pixels[-1]
-    elif len(variety) == 2 and max(variety) < ALIKE and _begun(rows):
+    elif len(variety) == 2 and max(variety) < ALIKE and _begun(rows) and not _blurs(rows):
         share = variety[-1]
     if share is None:
         return None
     return Verdict(
         "STOP",
         f"Mode collapse: what is made is all alike, with {share:.0%} of the data's variety.",
-        _varied(rows),
+        VARIED,
         "collapse",
     )
 
 
 def _poor(rows: Sequence[Row]) -> Verdict | None:
     variety, groups = _last(rows, "variety", 3), _last(rows, "groups", 3)
-    if len(variety) < 3 or not _begun(rows):
+    if len(variety) < 3 or not _begun(rows) or _blurs(rows):
         return None
     if max(variety) < POOR and variety[-1] <= variety[0]:
         what = f"what is made has {variety[-1]:.0%} of the data's variety"
@@ -140,16 +142,12 @@ def _poor(rows: Sequence[Row]) -> Verdict | None:
         what = f"what is made reaches {groups[-1]:.0%} of the data's groups"
     else:
         return None
-    return Verdict(
-        "WATCH", f"Mode collapse is near: {what}, and no more.", _varied(rows), "collapse"
-    )
+    return Verdict("WATCH", f"Mode collapse is near: {what}, and no more.", VARIED, "collapse")
 
 
-def _varied(rows: Sequence[Row]) -> str:
-    """Return what may make pictures more varied: VAEs have no gamma, but a latent."""
-    if _last(rows, "active", 1):
-        return "A smaller learning rate (-s lr=...), a larger preset, or more pictures."
-    return "A larger gamma (-s gamma=...), the default preset, or more pictures."
+def _blurs(rows: Sequence[Row]) -> bool:
+    """Say whether it is a VAE: features find what is blurred alike, and it has rules of its own."""
+    return bool(_last(rows, "active", 1))
 
 
 def _begun(rows: Sequence[Row]) -> bool:
@@ -213,7 +211,8 @@ def _rising(rows: Sequence[Row]) -> Verdict | None:
     if len(values) < 2 * TREND:
         return None
     before, now = sum(values[-2 * TREND : -TREND]) / TREND, sum(values[-TREND:]) / TREND
-    if now - before > RISEN * max(abs(before), abs(now)):
+    come = max(values[:-TREND]) - min(values[:-TREND])  # some end below zero
+    if now - before > RISEN * max(abs(before), abs(now), come):
         return Verdict(
             "WATCH",
             f"The loss has gone up, from {before:.3g} to {now:.3g}.",

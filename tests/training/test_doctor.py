@@ -88,6 +88,15 @@ def test_little_variety_at_the_beginning_is_no_collapse() -> None:
     assert judge(early).level == "OK"
 
 
+def test_advice_names_what_there_is() -> None:
+    signs: dict[str, Any] = {"variety": 0.9, "groups": 0.2}
+    assert "gamma" in judge(rows(4, **signs)).advice
+    assert "gamma" not in judge(rows(4, **signs, active=1.0)).advice
+    alike = judge(rows(4, **signs, active=1.0, pixels=0.001))
+    assert "learning rate" in alike.advice
+    assert "gamma" not in alike.advice
+
+
 @pytest.mark.parametrize("variety", [0.03, 0.9])
 def test_a_vae_that_blurs_has_not_collapsed_unless_its_pixels_are_alike(variety: float) -> None:
     signs: dict[str, Any] = {"variety": variety, "groups": 0.08, "active": 1.0}

@@ -39,8 +39,6 @@ COPIES = 0.5
 """How much nearer than unseen pictures those made lie to what is learned from."""
 RISEN = 0.3
 """Share of a loss, or of how far it had come, by which it goes up when something is wrong."""
-VARIED = "A larger gamma (-s gamma=...), the default preset, or more pictures."
-"""Advice where what is made is too much alike."""
 TREND = 12
 """Rows that are compared with as many before them."""
 
@@ -127,7 +125,7 @@ def _collapsed(rows: Sequence[Row]) -> Verdict | None:
     return Verdict(
         "STOP",
         f"Mode collapse: what is made is all alike, with {share:.0%} of the data's variety.",
-        VARIED,
+        _varied(rows),
         "collapse",
     )
 
@@ -142,7 +140,16 @@ def _poor(rows: Sequence[Row]) -> Verdict | None:
         what = f"what is made reaches {groups[-1]:.0%} of the data's groups"
     else:
         return None
-    return Verdict("WATCH", f"Mode collapse is near: {what}, and no more.", VARIED, "collapse")
+    return Verdict(
+        "WATCH", f"Mode collapse is near: {what}, and no more.", _varied(rows), "collapse"
+    )
+
+
+def _varied(rows: Sequence[Row]) -> str:
+    """Return what may make pictures more varied: VAEs have no gamma."""
+    if _blurs(rows):
+        return "A smaller learning rate (-s lr=...), a larger preset, or more pictures."
+    return "A larger gamma (-s gamma=...), the default preset, or more pictures."
 
 
 def _blurs(rows: Sequence[Row]) -> bool:

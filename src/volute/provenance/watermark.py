@@ -25,9 +25,9 @@ from volute.zoo import resolve
 SHIPPED = "mark"
 THREADS = 1
 """Its networks are so small that more threads wait for each other longer than they work."""
-FAINT, LOUDEST = 41.8, 37.5
+FAINT, LOUDEST = 41.4, 37.5
 """PSNR in dB of a mark that is easily read, and of the strongest; 40 in the mean."""
-EASY, STEEP = 0.78, 20.0
+EASY, STEEP = 0.77, 20.0
 """The cosine of its worse corner from which a mark is easily read; dB for each that it lacks."""
 HARD = 38.5
 """A picture that needs a lower PSNR is hard to read: what was drawn is mended."""
@@ -101,6 +101,7 @@ class Watermark:
         psnr = self._needed(pictures, drawn * masks, message)
         if psnr.min() < HARD:
             drawn = self._refined(given, drawn, STEPS, grey)
+            psnr = self._needed(pictures, drawn * masks, message)
         residuals = drawn.transpose(0, 2, 3, 1)
         return Added(*size, laid_under(seen, noticeable, residuals, psnr))
 

@@ -61,8 +61,9 @@ class GanRecipe(PictureRecipe):
         self.held_out = few(facts.pictures)
         self.looks = max(256, min(2048, 5 * facts.pictures))
         small = facts.size <= 32
-        self.usual = {"lr": 2e-3 if small else 5e-4}
+        self.usual = {"lr": 2e-3 if small else 5e-4, "gamma": 0.2 if small else 0.05}
         self.lr = self.usual["lr"] if settings.lr == "auto" else settings.lr
+        self.gamma = self.usual["gamma"] if settings.gamma == "auto" else settings.gamma
         end = settings.gamma_end
         self.gamma_end = (0.1 if small else 1.0) if end == "auto" else end
         with torch.random.fork_rng(devices=[]):
@@ -114,7 +115,7 @@ class GanRecipe(PictureRecipe):
         rng = self.stream(shown)
         cosine = 0.5 + 0.5 * math.cos(math.pi * min(progress, 1.0))
         self._set_rate(cosine)
-        gamma = self.settings.gamma * _mix(cosine, self.gamma_end)
+        gamma = self.gamma * _mix(cosine, self.gamma_end)
         label = labels if self.conditional else None
         real = flip(pictures, rng) if self.settings.flip else pictures
         latent = normal((len(real), self.settings.latent), rng)
@@ -175,7 +176,7 @@ class GanRecipe(PictureRecipe):
     def concerns(self) -> list[Verdict]:
         """Say what is unusual about the settings."""
         found = []
-        if self.settings.loss == "relativistic" and not self.settings.gamma:
+        if self.settings.loss == "relativistic" and not self.gamma:
             reason = "gamma is 0: without R1 and R2 the discriminator tends to blow up."
             found.append(Verdict("WATCH", reason, "Leave -s gamma out.", "penalty"))
         if self.settings.batch < FEWEST:

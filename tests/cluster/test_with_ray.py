@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -43,10 +44,16 @@ def test_a_ray_of_this_user_is_joined_and_no_others(
     current = tmp_path / "ray_current_cluster"
     monkeypatch.setattr(with_ray, "CURRENT", current)
     assert with_ray._running() is None
-    current.write_text("127.0.0.1:6379\n")
-    assert with_ray._running() == "127.0.0.1:6379"
-    owner = os.getuid()
-    monkeypatch.setattr(os, "getuid", lambda: owner + 1)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        current.write_text(f"{address}\n")
+        assert with_ray._running() == address
+        owner = os.getuid()
+        with monkeypatch.context() as other:
+            other.setattr(os, "getuid", lambda: owner + 1)
+            assert with_ray._running() is None
+    assert with_ray._running() is None, "nobody listens there any more"
+    current.write_text("nonsense\n")
     assert with_ray._running() is None
 
 

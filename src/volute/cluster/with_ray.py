@@ -13,6 +13,7 @@ import os
 import re
 import secrets
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -176,12 +177,16 @@ def _begin(ray: Any, how: dict[str, Any]) -> None:
 
 
 def _running() -> str | None:
-    """Return the address of a Ray that this user has started here; another's is left alone."""
+    """Return the address of a Ray that this user has started here, unless nobody answers there."""
     try:
-        own = not hasattr(os, "getuid") or CURRENT.stat().st_uid == os.getuid()
-        return (CURRENT.read_text().strip() or None) if own else None
-    except OSError:
+        if hasattr(os, "getuid") and CURRENT.stat().st_uid != os.getuid():
+            return None
+        address = CURRENT.read_text().strip()
+        host, _, port = address.rpartition(":")
+        socket.create_connection((host.strip("[]"), int(port)), timeout=2).close()
+    except (OSError, ValueError):  # what a crash left names a port where nothing is
         return None
+    return address
 
 
 def _scratch() -> tempfile.TemporaryDirectory[str]:

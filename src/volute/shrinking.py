@@ -20,7 +20,7 @@ from volute.recipes.gan_networks import generator
 from volute.recipes.gan_settings import GanSettings
 from volute.recipes.style_graphs import style_graphs
 from volute.recipes.style_settings import StyleSettings
-from volute.recipes.upscale import UpscaleSettings
+from volute.recipes.upscale_settings import UpscaleSettings
 from volute.training.export import cost
 from volute.training.recipe import DataFacts, Graph
 from volute.training.run import Run

@@ -53,7 +53,7 @@ def test_a_broken_picture_is_named_and_the_others_are_done(folder: Path, command
 def test_what_cannot_be_is_refused(folder: Path, command: Command) -> None:
     make_gan(folder / "gan")
     (folder / "none").mkdir()
-    assert "cannot classify: it is a gan" in command("classify", "gan", "dark.png").err
+    assert "cannot classify: it is of kind gan" in command("classify", "gan", "dark.png").err
     assert "none finds no files" in command("classify", "model", "none").err
     assert "top = 0" in command("classify", "model", "dark.png", "--top", "0").err
     assert "makes no pictures: it is a classify" in command("sample", "model").err

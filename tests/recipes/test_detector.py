@@ -18,7 +18,8 @@ from volute.nets.detector import Detector, folded, residuals
 from volute.nets.remaker import FAMILIES, Plan, Remaker, drawn, enlarged
 from volute.provenance import detector
 from volute.recipes import create, resolve_settings
-from volute.recipes.detector import DetectorRecipe, DetectorSettings
+from volute.recipes.detector import DetectorRecipe
+from volute.recipes.detector_settings import DetectorSettings
 from volute.recipes.known import auc, by_source
 from volute.training import alike
 from volute.training.device import Device

@@ -16,7 +16,8 @@ from volute.jobs import train
 from volute.provenance import visible
 from volute.provenance.watermark import Watermark
 from volute.recipes import create, resolve_settings
-from volute.recipes.watermark import Dials, WatermarkRecipe, WatermarkSettings, whitening
+from volute.recipes.watermark import Dials, WatermarkRecipe, whitening
+from volute.recipes.watermark_settings import WatermarkSettings
 from volute.training import resaved
 from volute.training.device import Device
 from volute.training.recipe import DataFacts

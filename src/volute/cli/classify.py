@@ -100,7 +100,9 @@ class Classifying:
 
         handle = load(self.model, engine=self.engine)
         if not isinstance(handle, Classifier | TextClassifier):
-            what = f"{handle.info.name} cannot classify: it is a {handle.info.descriptor.kind}"
+            what = (
+                f"{handle.info.name} cannot classify: it is of kind {handle.info.descriptor.kind}"
+            )
             raise UsageError(what, "Use a classifier.")
         return handle
 

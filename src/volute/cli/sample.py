@@ -217,7 +217,9 @@ def reconstruct(
     handle = load(model, engine=engine_for(model, engine))
     if not isinstance(handle, Autoencoder):
         kind = handle.info.descriptor.kind
-        raise UsageError(f"{handle.info.name} cannot reconstruct: it is a {kind}", "Use a vae.")
+        raise UsageError(
+            f"{handle.info.name} cannot reconstruct: it is of kind {kind}", "Use a vae."
+        )
     as_file = bool(out) and is_file(out, PICTURES)
     if as_file and len(pictures) > 1:
         raise UsageError(f"{len(pictures)} pictures do not fit into {out}", "Name a folder.")

@@ -16,6 +16,7 @@ from volute.recipes import (
     classify,
     classify_text,
     detector,
+    detector_settings,
     extractor,
     gan,
     gan_settings,
@@ -24,8 +25,10 @@ from volute.recipes import (
     style,
     style_settings,
     upscale,
+    upscale_settings,
     vae,
     watermark,
+    watermark_settings,
 )
 from volute.training.device import Device
 from volute.training.recipe import DataFacts, Recipe
@@ -51,12 +54,20 @@ KINDS = {
     "vae": Kind(vae.VaeSettings, vae.PRESETS, vae.VaeRecipe),
     "classify": Kind(classify.ClassifySettings, classify.PRESETS, classify.ClassifyRecipe),
     "extractor": Kind(extractor.ExtractorSettings, extractor.PRESETS, extractor.ExtractorRecipe),
-    "upscale": Kind(upscale.UpscaleSettings, upscale.PRESETS, upscale.UpscaleRecipe, tile=192),
+    "upscale": Kind(
+        upscale_settings.UpscaleSettings, upscale_settings.PRESETS, upscale.UpscaleRecipe, tile=192
+    ),
     "watermark": Kind(
-        watermark.WatermarkSettings, watermark.PRESETS, watermark.WatermarkRecipe, tile=256
+        watermark_settings.WatermarkSettings,
+        watermark_settings.PRESETS,
+        watermark.WatermarkRecipe,
+        tile=256,
     ),
     "detector": Kind(
-        detector.DetectorSettings, detector.PRESETS, detector.DetectorRecipe, tile=256
+        detector_settings.DetectorSettings,
+        detector_settings.PRESETS,
+        detector.DetectorRecipe,
+        tile=256,
     ),
     "lm": Kind(
         lm_settings.LmSettings, lm_settings.PRESETS, lm.LmRecipe, examples="texts", text=True

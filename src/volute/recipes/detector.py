@@ -15,14 +15,13 @@ import math
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 
-from volute.config import Config
 from volute.errors import UsageError
 from volute.nets.detector import Detector, folded
 from volute.nets.halved import Halved
 from volute.nets.remaker import FAMILIES, Remaker, drawn, enlarged
 from volute.provenance.detector import LARGE
+from volute.recipes.detector_settings import DetectorSettings
 from volute.recipes.known import auc, scores_of_real
 from volute.training import alike
 from volute.training.alike import as_bytes, as_floats
@@ -60,36 +59,6 @@ GREY = 10
 """One pair in so many is grey."""
 MEASURED = 96
 """Held-out pictures that are measured while learning."""
-
-
-class DetectorSettings(Config):
-    """What can be set with `-s`; the presets are rows of `PRESETS`."""
-
-    widths: tuple[int, ...] = (32, 64, 96)
-    """Channels at a half, a quarter and so on of the resolution."""
-    remakers: int = Field(20, ge=1, le=256)
-    """Networks that make pictures anew."""
-    taught: int = Field(3, ge=1, le=64)
-    """Of these that learn in each step."""
-    left_out: str = ""
-    """A family of up-samplers that is not learned from, to see whether it is found all the same."""
-    batch: int = Field(16, ge=4, le=1024)
-    lr: float = Field(2e-3, gt=0)
-    lr_end: float = Field(0.01, gt=0, le=1)
-    """Share of the learning rate that is left at the end, by a cosine."""
-    lr_remakers: float = Field(3e-3, gt=0)
-    warmup: float = Field(0.05, gt=0, lt=1)
-    """Share of the budget over which the learning rate rises."""
-    weight_decay: float = Field(0.02, ge=0)
-    held_out: float = Field(0.2, gt=0, lt=0.9)
-    """Share of the pictures that real ones are known by, and that are never learned from."""
-    ema_kimg: float = Field(2.0, gt=0)
-
-
-PRESETS: dict[str, dict[str, object]] = {
-    "small": {},
-    "tiny": {"widths": (16, 24), "remakers": 4, "batch": 8},
-}
 
 
 class DetectorRecipe(PictureRecipe):

@@ -16,10 +16,8 @@ import math
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import nn
 
-from volute.config import Config
 from volute.errors import UsageError
 from volute.nets.halved import Halved
 from volute.nets.watermark import (
@@ -28,9 +26,10 @@ from volute.nets.watermark import (
     MarkDecoder,
     MarkEncoder,
 )
+from volute.recipes.watermark_settings import WatermarkSettings
 from volute.training import resaved as way
 from volute.training.augment import flip, turn
-from volute.training.degrade import blurred, in_bytes
+from volute.training.degrade import blurred, in_bytes, in_bytes_through
 from volute.training.device import Device
 from volute.training.ema import Average
 from volute.training.optimiser import adamw, set_rate
@@ -69,38 +68,6 @@ crops, in which some bits are gone, are blurred: with 0.1, 79 % were read after 
 85 % (89 pictures); the p-values of unmarked pictures stay what they should be."""
 CLEAN = 6000
 """Unmarked pictures from which the mean and covariance of logits are taken."""
-
-
-class WatermarkSettings(Config):
-    """What can be set with `-s`; the presets are rows of `PRESETS`."""
-
-    bits: int = Field(96, ge=8, le=256)
-    width: int = Field(32, ge=8, le=128)
-    batch: int = Field(64, ge=4, le=1024)
-    lr: float = Field(1e-3, gt=0)
-    lr_end: float = Field(0.02, gt=0, le=1)
-    """Share of the learning rate that is left at the end, by a cosine."""
-    warmup: float = Field(0.01, gt=0, lt=1)
-    """Share of the budget over which the learning rate rises."""
-    psnr: float = Field(40.2, ge=28, le=50)
-    """Of a marked picture, in dB, when all is learned."""
-    gate: float = Field(0.92, gt=0.5, lt=1)
-    """Share of bits that must be read for changes to become harsher."""
-    gate_faint: float = Field(0.9, gt=0.5, lt=1)
-    """Share of bits that must be read for the mark to become fainter."""
-    harsher: float = Field(0.1, gt=0, le=1)
-    """Share of the budget in which changes go from nothing to full strength."""
-    fainter: float = Field(0.3, gt=0, le=1)
-    """Share of the budget in which the mark goes from 14 dB to `psnr`."""
-    held_out: float = Field(0.05, gt=0, lt=0.9)
-    """Share of the pictures that is measured on and never learned from."""
-    ema_kimg: float = Field(30.0, gt=0)
-
-
-PRESETS: dict[str, dict[str, object]] = {
-    "small": {},
-    "tiny": {"width": 16, "batch": 16},
-}
 
 
 class Dials(nn.Module):
@@ -317,11 +284,6 @@ def whitening(logits_NB: np.ndarray) -> dict[str, np.ndarray]:
     root = (vectors / np.sqrt(values + SHRUNK * values.mean())) @ vectors.T
     mean = logits_NB.mean(0)
     return {"white.mean": mean.astype(np.float32), "white.root": root.astype(np.float32)}
-
-
-def in_bytes_through(x_BCHW: torch.Tensor) -> torch.Tensor:
-    """Round pictures to what 8 bits hold; gradients pass as if they were not."""
-    return x_BCHW + (in_bytes(x_BCHW) - x_BCHW).detach()
 
 
 def _sized(pictures: torch.Tensor, draw: np.random.Generator) -> torch.Tensor:

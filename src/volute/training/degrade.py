@@ -48,6 +48,11 @@ def in_bytes(pictures: torch.Tensor) -> torch.Tensor:
     return ((pictures.clamp(-1, 1) + 1) * 127.5).round() / 127.5 - 1
 
 
+def in_bytes_through(x_BCHW: torch.Tensor) -> torch.Tensor:
+    """Round pictures to what 8 bits hold; gradients pass as if they were not."""
+    return x_BCHW + (in_bytes(x_BCHW) - x_BCHW).detach()
+
+
 def _spoiled(
     x_BCHW: torch.Tensor, strength: torch.Tensor, size: list[int], rng: torch.Generator
 ) -> torch.Tensor:

@@ -7,7 +7,7 @@ Arms train one after the other on this machine, seed by seed, so that a machine 
 hits all alike; volute's by its own command, those of other projects by their own pipelines
 (`peers/`), in an environment that is made on first use. Labels are used by `conditional` alone.
 What `results/generation.json` has for the same settings, scripts, torch, cores, time, seed and
-number of samples is not done again.
+number of samples is not done again. What `auto` means is not seen: delete rows when it changes.
 
 Reported, of samples against the 10,000 test pictures and for as many training pictures (the floor):
 on features of eye the Frechet distance, precision and recall (k=3), density and coverage (k=5) and

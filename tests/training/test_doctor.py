@@ -67,6 +67,9 @@ MOVED, STILL = "discriminator.moved", {"discriminator.moved": 0.0, "generator.mo
         (rows(4, variety=0.9, groups=[0.27, 0.28, 0.27, 0.26]), "WATCH", "collapse"),
         (rows(4, variety=0.9, groups=[0.2, 0.24, 0.27, 0.29]), "OK", ""),
         (rows(3, told=1.0, margin=12.0), "WATCH", "discriminator ahead"),
+        (rows(6, told=[0.56, 0.52, 0.51, 0.59, 0.51, 0.5]), "WATCH", "discriminator behind"),
+        (rows(6, told=[0.41, 0.7, 0.62, 0.6, 0.57, 0.64]), "OK", ""),
+        (rows(5, told=0.5), "OK", ""),
         (rows(4, by_heart=0.9, augmented=1.0), "WATCH", "by heart"),
         (rows(4, by_heart=0.9, augmented=0.4), "OK", ""),
         (rows(2, copies=0.8), "STOP", "copies"),
@@ -277,11 +280,20 @@ def test_twins_are_found_and_different_pictures_are_not() -> None:
 def test_augmentation_follows_what_is_known_by_heart() -> None:
     adaptive = Adaptive(pictures=200)
     for _ in range(20):
-        adaptive.follow(gap=1.0, margin=2.0, shown=1000)
+        adaptive.follow(gap=1.0, margin=2.0, scatter=1.0, shown=1000)
     assert adaptive.share == 1
     for _ in range(40):
-        adaptive.follow(gap=0.0, margin=2.0, shown=1000)
+        adaptive.follow(gap=0.0, margin=2.0, scatter=1.0, shown=1000)
     assert adaptive.share == 0
+
+
+def test_chance_is_not_what_is_known_by_heart() -> None:
+    adaptive, chance = Adaptive(pictures=60_000), np.random.default_rng(0).normal(0, 0.36, 400)
+    highest = 0.0
+    for gap in chance:
+        adaptive.follow(gap=gap, margin=0.01, scatter=2.0, shown=2048)
+        highest = max(highest, adaptive.share.item())
+    assert highest < 0.3
 
 
 def test_the_share_is_part_of_the_state() -> None:

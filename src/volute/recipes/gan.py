@@ -136,7 +136,8 @@ class GanRecipe(PictureRecipe):
     def adapt(self, seen: Batch, unseen: Batch, shown: int) -> None:
         """Change more pictures if those learned from score better than those held out, or fewer."""
         told = self._told(seen, unseen, shown)
-        self.augment.follow(told["seen"] - told["unseen"], told["seen"] - told["made"], self.looks)
+        gap, margin = told["seen"] - told["unseen"], told["seen"] - told["made"]
+        self.augment.follow(gap, margin, told["scatter"], self.looks)
 
     def vitals(self, seen: Batch, unseen: Batch, shown: int) -> dict[str, float]:
         """Return how well the discriminator tells pictures apart, and how varied those made are.

@@ -16,6 +16,8 @@ MEMORY = 0.8
 """What is left at each look of what the looks before said."""
 BY_HEART = 0.3
 """Share of the discriminator's margin that may rest on having seen the pictures before."""
+CHANCE = 0.1
+"""Share of the scatter of scores under which what is missing may be chance: one look is at 64."""
 RISE, EPOCHS = 50_000, 50
 """Images shown in which the share of changed pictures can rise from 0 to 1; or each so often."""
 
@@ -24,8 +26,8 @@ class Adaptive(nn.Module):
     """The share of pictures that are changed, led by what the discriminator knows by heart.
 
     Of its margin between what it learned from and what is made, a part is missing for pictures that
-    were held out. While that part is over `BY_HEART`, the share rises, else it falls (the
-    heuristic r_v of Karras et al. 2020, "Training GANs with limited data", equation 1).
+    were held out. While that part is over `BY_HEART`, and no chance, the share rises, else it falls
+    (the heuristic r_v of Karras et al. 2020, "Training GANs with limited data", equation 1).
 
     Args:
         pictures: how many there are to learn from.
@@ -41,11 +43,12 @@ class Adaptive(nn.Module):
         for name in ("share", "gap", "margin"):
             self.register_buffer(name, torch.zeros(()))
 
-    def follow(self, gap: float, margin: float, shown: int) -> None:
-        """Take one look: both differences in logits, and the images shown since the last one."""
+    def follow(self, gap: float, margin: float, scatter: float, shown: int) -> None:
+        """Take one look: differences and scatter of logits, and the images shown since the last."""
         self.gap.mul_(MEMORY).add_(gap)
         self.margin.mul_(MEMORY).add_(margin)
-        rising = self.gap > BY_HEART * self.margin.clamp(min=0)
+        least = BY_HEART * self.margin.clamp(min=0)
+        rising = self.gap > least.clamp(min=CHANCE * scatter / (1 - MEMORY))
         step = shown / self._rise * (1 if rising else -1)
         self.share.add_(step).clamp_(0, 1)
 

@@ -33,6 +33,9 @@ BLANK = 0.02
 """Variance of made pixels, over that of real ones, of pictures that are one and the same."""
 WON, LEAD = 0.995, 8.0
 """Pairs told apart and margin in logits at which the generator has nothing to learn from."""
+GUESS, GUESSES = 0.54, 6
+"""Pairs that a discriminator tells apart, in the mean of so many looks, when it only guesses;
+healthy: 0.61 and more."""
 BY_HEART = 0.6
 """Share of the margin that held-out pictures lack."""
 COPIES = 0.5
@@ -175,6 +178,19 @@ def _won(rows: Sequence[Row]) -> Verdict | None:
     return None
 
 
+def _guessing(rows: Sequence[Row]) -> Verdict | None:
+    told = _last(rows, "told", GUESSES)
+    if len(told) < GUESSES or rows[-1]["shown"] < START or sum(told) / GUESSES > GUESS:
+        return None
+    return Verdict(
+        "WATCH",
+        f"The discriminator guesses: it is right about {sum(told) / GUESSES:.0%} of pairs. Unless "
+        "what is made looks real, the generator learns nothing from it.",
+        "A quarter of gamma (-s gamma=...), or half the learning rate (-s lr=...).",
+        "discriminator behind",
+    )
+
+
 def _by_heart(rows: Sequence[Row]) -> Verdict | None:
     share = _last(rows, "by_heart", 4)
     if len(share) == 4 and sorted(share)[1] > BY_HEART and _last(rows, "augmented", 1) == [1.0]:
@@ -238,6 +254,7 @@ RULES: tuple[Rule, ...] = (
     _copied,
     _poor,
     _won,
+    _guessing,
     _by_heart,
     _rising,
 )

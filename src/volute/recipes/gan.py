@@ -61,11 +61,11 @@ class GanRecipe(PictureRecipe):
         self.held_out = few(facts.pictures)
         self.looks = max(256, min(2048, 5 * facts.pictures))
         small = facts.size <= 32
-        self.usual = {"lr": 2e-3 if small else 5e-4, "gamma": 0.5 if small else 0.05}
+        self.usual = {"lr": 2e-3 if small else 5e-4, "gamma": 0.2 if small else 0.05}
         self.lr = self.usual["lr"] if settings.lr == "auto" else settings.lr
         self.gamma = self.usual["gamma"] if settings.gamma == "auto" else settings.gamma
         end = settings.gamma_end
-        self.gamma_end = (0.1 if small else 1.0) if end == "auto" else end
+        self.gamma_end = (0.25 if small else 1.0) if end == "auto" else end
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             generator, discriminator = networks(settings, facts)

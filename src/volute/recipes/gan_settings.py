@@ -34,9 +34,9 @@ class GanSettings(Config):
     beta1: float = Field(0.0, ge=0, lt=1)
     beta2: float = Field(0.99, ge=0, lt=1)
     gamma: Annotated[float, Field(ge=0, allow_inf_nan=False)] | Literal["auto"] = "auto"
-    """Weight of R1 and R2 at the start; `auto` is 0.5 to 32 px and 0.05 above."""
+    """Weight of R1 and R2 at the start; `auto` is 0.2 to 32 px and 0.05 above."""
     gamma_end: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = "auto"
-    """Share of it that is left at the end, by a cosine; `auto` is 0.1 to 32 px and 1 above."""
+    """Share of it that is left at the end, by a cosine; `auto` is 0.25 to 32 px and 1 above."""
     penalty_share: float = Field(0.25, gt=0, le=1)
     """Share of the batch on which the penalties are taken, every step."""
     ema_kimg: float = Field(5.0, gt=0)

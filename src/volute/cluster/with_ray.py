@@ -177,7 +177,7 @@ def _begin(ray: Any, how: dict[str, Any]) -> None:
 
 
 def _running() -> str | None:
-    """Return the address of a Ray that this user has started here, unless nobody answers there."""
+    """Return the address of a Ray that this user, no other, has started here and that answers."""
     try:
         if hasattr(os, "getuid") and CURRENT.stat().st_uid != os.getuid():
             return None

@@ -56,4 +56,4 @@ def test_what_cannot_be_is_refused(folder: Path, command: Command) -> None:
     assert "cannot classify: it is of kind gan" in command("classify", "gan", "dark.png").err
     assert "none finds no files" in command("classify", "model", "none").err
     assert "top = 0" in command("classify", "model", "dark.png", "--top", "0").err
-    assert "makes no pictures: it is a classify" in command("sample", "model").err
+    assert "makes no pictures: it is of kind classify" in command("sample", "model").err

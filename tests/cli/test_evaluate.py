@@ -61,7 +61,7 @@ def test_what_cannot_be_measured_is_refused(folder: Path, command: Command) -> N
     assert refused.code == 2
     assert "At least 100 samples" in refused.err
     refused = command("evaluate", "classifier", "real.npz", *extractor)
-    assert "makes no pictures: it is a classify" in refused.err
+    assert "makes no pictures: it is of kind classify" in refused.err
     refused = command("evaluate", "gan", "real.npz", "--extractor", "gan/generator.onnx")
     assert "a feature extractor is image [n, 3, S, S]" in refused.err
 

@@ -102,8 +102,7 @@ def load_sampler(ref: str | Path, *, engine: Engine | None = None) -> Sampler:
     model = load(ref, engine=engine)
     if not isinstance(model, Sampler):
         kind = model.info.descriptor.kind
-        article = "an" if kind[0] in "aeiou" else "a"
-        what = f"{model.info.name} makes no pictures: it is {article} {kind}"
+        what = f"{model.info.name} makes no pictures: it is of kind {kind}"
         raise UsageError(what, "Use a gan or vae.")
     return model
 

@@ -5,8 +5,8 @@
 `ray`: a local Ray with a worker on each core, beside as many plain processes (`--shard`), each on
 one thread, over the same pictures. `many`: small pictures, by one process on each core: how busy
 the cores are; and what decoding, encoding and marking take beside the network. Without `--count`
-they are 400 and 10,000 pictures of 192 px, ten minutes in all. Wants a computer that does nothing
-else.
+they are 400 and 10,000 parts of photographs, of 192 px, ten minutes in all. Wants a computer that
+does nothing else.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 import volute
 from volute.engine.session import Session, physical_cores
 from volute.handles import Upscaler
-from volute.speed.cases import natural
 
+HERE = Path(__file__).parent
+DATA = Path(os.environ.get("VOLUTE_DATA", HERE.parents[1] / "shared" / "data"))
 COUNTS = {"ray": 400, "many": 10_000}
 SAMPLE = 100
 """Pictures by which the parts of the time are told."""
@@ -51,15 +51,22 @@ def main() -> None:
 
 
 def pictures(folder: Path, count: int, side: int) -> None:
-    """Write as many JPEG files: parts of one natural picture, each another."""
+    """Write as many JPEG files: parts of the photographs, each another."""
     folder.mkdir()
-    levels = 127.5 * (natural((3, 1024, 1024)) + 1)
-    whole = Image.fromarray(levels.round().astype(np.uint8).transpose(1, 2, 0).copy())
+    whole = [photograph(file) for file in sorted((DATA / "photos").glob("*.jpg"))]
     for index in range(count):
-        left, top = 7 * index % (1024 - side), 11 * index % (1024 - side)
-        whole.crop((left, top, left + side, top + side)).save(
+        picture = whole[index % len(whole)]
+        left, top = 7 * index % (picture.width - side), 11 * index % (picture.height - side)
+        picture.crop((left, top, left + side, top + side)).save(
             folder / f"{index:05}.jpg", quality=90
         )
+
+
+def photograph(file: Path) -> Image.Image:
+    """Return a photograph, 1024 px along its longer side."""
+    picture = Image.open(file).convert("RGB")
+    picture.thumbnail((1024, 1024))
+    return picture
 
 
 def ray(folder: Path, model: str) -> list[str]:

@@ -459,6 +459,22 @@ def test_a_png_in_memory_is_signed_as_one_on_disk(tmp_path: Path) -> None:
     assert found.file == "called.png"
 
 
+@pytest.mark.parametrize("twice", [False, True])
+def test_in_a_jpeg_it_lies_after_jfif_and_exif(tmp_path: Path, twice: bool) -> None:
+    file, exif = tmp_path / "a.jpg", Image.Exif()
+    exif[0x010E] = "a wave"
+    Image.fromarray(noise()).save(file, exif=exif, dpi=(72, 72))
+    for _ in range(1 + twice):
+        sign(file, SAMPLED)
+    whole = file.read_bytes()
+    assert whole.index(b"Exif") < whole.index(b"\xff\xeb")
+    told = officially(file)
+    assert (told["validation_state"], len(told["manifests"])) == ("Trusted", 1)
+    with Image.open(file) as image:
+        assert image.getexif()[0x010E] == "a wave"
+        assert image.info["dpi"] == (72, 72)
+
+
 def test_many_threads_sign_at_once_on_the_first_day(config: Path, tmp_path: Path) -> None:
     plain = picture(tmp_path / "plain.png").read_bytes()
 

@@ -9,7 +9,7 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 BICUBIC_RADIUS = 2
 """Of `bicubic` and of an antialiased bicubic reduction, in pixels of the small picture."""
 FILL_RADIUS = 8
-STRIP = 16
+STRIP = 32
 """Rows that are interpolated at a time: what is between stays in the processor's cache."""
 
 

@@ -116,11 +116,11 @@ class _Made:
         small = np.asarray(image.reduce(factor))
         return small.reshape(*small.shape[:2], -1)
 
-    def _steps(self, added_HWC: np.ndarray) -> np.ndarray:
+    def _steps(self, added_CHW: np.ndarray) -> np.ndarray:
         """Return what is added in the units of the file, in a type in which nothing overflows."""
         levels = self.levels
         span = (levels.white - levels.black).astype(np.float32)
-        steps = added_HWC.transpose(2, 0, 1) * (span[: self.colours] if span.ndim else span)
+        steps = added_CHW * (span[: self.colours] if span.ndim else span)
         if levels.dtype.kind == "f":
             return steps.astype(levels.dtype)
         return np.rint(steps).astype(f"i{2 * levels.dtype.itemsize}")

@@ -23,6 +23,8 @@ LONG = 2
 """From this aspect on, several squares stand side by side, each with the whole mark."""
 PART = 256
 """Pixels a side of what is changed at a time."""
+BAND = 64
+"""Numbers along an axis that are made at a time: each needs but its neighbours."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +34,13 @@ class Added:
     height: int
     width: int
     map: np.ndarray
-    """float32 [h, w, C], white as 1; C is 1 or 3."""
+    """float32 [C, h, w], white as 1; C is 1 or 3."""
 
     def window(self, rows: slice, columns: slice) -> np.ndarray:
-        """Return what is added to a part, float32 [rows, columns, C], white as 1."""
-        if self.map.shape[:2] == (self.height, self.width):
-            return self.map[rows, columns]
-        down = resampling(self.map.shape[0], self.height, rows.start, rows.stop)
-        across = resampling(self.map.shape[1], self.width, columns.start, columns.stop)
-        return resized(self.map, down, across)
+        """Return what is added to a part, float32 [C, rows, columns], white as 1."""
+        if self.map.shape[1:] == (self.height, self.width):
+            return self.map[:, rows, columns]
+        return resized(self.map, (self.height, self.width), (rows, columns))
 
     def to(self, part: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
         """Return a part of the picture, [rows, columns] or [rows, columns, C], marked.
@@ -49,12 +49,12 @@ class Added:
         """
         added = self.window(rows, columns)
         if part.ndim == 2:
-            return _summed(part, added.mean(2))
+            return _summed(part, added.mean(0))
         bands = colours(part)
         if bands == 1:
-            added = added.mean(2, keepdims=True)
+            added = added.mean(0, keepdims=True)
         made = part.copy()
-        made[..., :bands] = _summed(part[..., :bands], added)
+        made[..., :bands] = _summed(part[..., :bands], added.transpose(1, 2, 0))
         return made
 
     def whole(self, picture: np.ndarray) -> np.ndarray:
@@ -94,7 +94,7 @@ def preview(picture: np.ndarray) -> np.ndarray:
 def laid_under(
     seen: np.ndarray, noticeable: np.ndarray, residuals: np.ndarray, psnr: np.ndarray
 ) -> np.ndarray:
-    """Return the map of a picture, float32 [h, w, C] with white as 1.
+    """Return the map of a picture, float32 [C, h, w] with white as 1.
 
     Each square's residual is masked by what is just noticeable and brought to the strength that
     gives its PSNR; what would be beyond black and white does not count.
@@ -102,30 +102,28 @@ def laid_under(
     Args:
         seen: a picture from `preview`, uint8 [h, w, C].
         noticeable: of it, [h, w].
-        residuals: what the encoder gave for each of its squares, float32 [n, S, S, 3].
+        residuals: what the encoder gave for each of its squares, float32 [n, 3, S, S].
         psnr: of each square, in dB [n].
     """
     if seen.shape[2] == 1:
-        residuals = residuals.mean(3, keepdims=True)
-    made = np.empty(seen.shape, np.float32)
+        residuals = residuals.mean(1, keepdims=True)
+    made = np.empty((seen.shape[2], *seen.shape[:2]), np.float32)
     parts = zip(cut(seen), residuals, psnr, strict=True)
     for (rows, columns), residual, decibels in parts:
-        tall, wide = rows.stop - rows.start, columns.stop - columns.start
-        down = resampling(len(residual), tall, 0, tall)
-        across = resampling(len(residual), wide, 0, wide)
-        part = resized(residual, down, across)
-        part *= noticeable[rows, columns, None]
-        made[rows, columns] = _at(10 ** (-decibels / 20), part, seen[rows, columns])
+        part = resized(residual, (rows.stop - rows.start, columns.stop - columns.start))
+        part *= noticeable[rows, columns]
+        made[:, rows, columns] = _at(10 ** (-decibels / 20), part, seen[rows, columns])
     return made
 
 
-def _at(deviation: float, part: np.ndarray, seen: np.ndarray) -> np.ndarray:
+def _at(deviation: float, part_CHW: np.ndarray, seen_HWC: np.ndarray) -> np.ndarray:
     """Return a part so strong that it changes the pixels by a root of the mean square.
 
     How much is lost beyond black and white is taken from every fourth pixel.
     """
-    wanted = deviation / _deviation(part)
-    old, some = seen[::2, ::2] * np.float32(1 / 255), part[::2, ::2].copy()
+    wanted = deviation / _deviation(part_CHW)
+    some = part_CHW[:, ::2, ::2].copy()
+    old = np.multiply(seen_HWC[::2, ::2].transpose(2, 0, 1), np.float32(1 / 255), order="C")
     strength = wanted
     for _ in range(2):
         changed = some * np.float32(strength)
@@ -133,8 +131,8 @@ def _at(deviation: float, part: np.ndarray, seen: np.ndarray) -> np.ndarray:
         np.clip(changed, 0, 1, out=changed)
         changed -= old
         strength *= wanted * _deviation(some) / _deviation(changed)
-    part *= np.float32(strength)
-    return part
+    part_CHW *= np.float32(strength)
+    return part_CHW
 
 
 def _deviation(x: np.ndarray) -> float:
@@ -163,35 +161,42 @@ def colours(picture: np.ndarray) -> int:
     return 3 if picture.ndim == 3 and picture.shape[2] >= 3 else 1
 
 
-Taps = tuple[slice, np.ndarray]
-"""Which numbers along an axis are needed, and the matrix that takes them, float32."""
-
-
-@lru_cache(maxsize=64)
-def resampling(before: int, after: int, start: int, stop: int) -> Taps:
-    """Return what gives numbers `start` to `stop` of an axis resized from `before` to `after`.
+def resized(
+    planes_CHW: np.ndarray, size: tuple[int, int], part: tuple[slice, slice] | None = None
+) -> np.ndarray:
+    """Return planes brought to a size, or a part of that, float32 [C, rows, columns].
 
     Linear interpolation, antialiased where it makes small.
     """
+    rows, columns = part or (slice(0, size[0]), slice(0, size[1]))
+    tall = _stretched(planes_CHW.transpose(0, 2, 1), size[0], rows).transpose(0, 2, 1)
+    return _stretched(tall, size[1], columns)
+
+
+def _stretched(planes_CHW: np.ndarray, after: int, place: slice) -> np.ndarray:
+    """Return numbers of the last axis resized to `after`."""
+    made = np.empty((*planes_CHW.shape[:2], place.stop - place.start), np.float32)
+    for start in range(place.start, place.stop, BAND):
+        stop = min(start + BAND, place.stop)
+        taken, weights = _resampling(planes_CHW.shape[2], after, start, stop)
+        band = slice(start - place.start, stop - place.start)
+        np.matmul(planes_CHW[..., taken], weights, out=made[..., band])
+    return made
+
+
+@lru_cache(maxsize=256)
+def _resampling(before: int, after: int, start: int, stop: int) -> tuple[slice, np.ndarray]:
+    """Return which numbers of an axis make numbers `start` to `stop` of it, resized, and how."""
     scale = before / after
     wide = max(1.0, scale)
     centres = (np.arange(start, stop) + 0.5) * scale
     first = max(0, int(centres[0] - wide - 0.5))
     last = min(before, int(centres[-1] + wide + 0.5) + 1)
-    away = (np.arange(first, last) + 0.5 - centres[:, None]) / wide
+    away = (np.arange(first, last)[:, None] + 0.5 - centres) / wide
     weights = np.maximum(0, 1 - np.abs(away))
-    made = (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+    made = (weights / weights.sum(0)).astype(np.float32)
     made.flags.writeable = False
     return slice(first, last), made
-
-
-def resized(planes: np.ndarray, down: Taps, across: Taps) -> np.ndarray:
-    """Return [h, w, C] resized along both axes, by what `resampling` gave."""
-    part = planes[down[0], across[0]]
-    made = np.empty((len(down[1]), len(across[1]), part.shape[2]), np.float32)
-    for band in range(part.shape[2]):
-        made[..., band] = down[1] @ part[..., band] @ across[1].T
-    return made
 
 
 def _spans(length: int, step: int) -> list[slice]:

@@ -23,6 +23,12 @@ PICTURES = {
     "AVIF": "image/avif",
     "GIF": "image/gif",
 }
+PNG_HEADER = 33
+"""Bytes of a PNG up to the end of its first chunk."""
+JPEG_FIRST = (b"\xff\xe0", b"\xff\xe1")
+"""Segments that come first in a JPEG: JFIF, and Exif or XMP."""
+SIGNED = (b"jumb", b"dcterms:provenance")
+"""What a file with a manifest holds, or one that says where it is."""
 _LOOKED_AT = 8192
 """Bytes at the start of a file; a NUL among them says that it is no text."""
 _PREAMBLE = 128
@@ -52,6 +58,18 @@ def carries(path: Path, mime: str) -> bool:
     if mime != "video/mp4" and path.stat().st_size > LARGE:
         return False
     return not (mime == "image/tiff" and is_geotiff(path))
+
+
+def room(data: bytes, mime: str) -> int | None:
+    """Return at which byte of a PNG or JPEG a manifest may go in, if it has none."""
+    if mime not in ("image/png", "image/jpeg") or any(mark in data for mark in SIGNED):
+        return None
+    if mime == "image/png":
+        return PNG_HEADER if data[12:16] == b"IHDR" else None
+    place = 2
+    while data[place : place + 2] in JPEG_FIRST:
+        place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    return place
 
 
 def is_text(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""c2pa-python, the one module that calls it: how it is set, what it signs, what it reads.
+"""c2pa-python: how it is set, what it signs, what it reads. Only `native` calls it beside this.
 
 It never fetches anything but a time-stamp, and that only where an address is given: remote
 manifests and the status of certificates (OCSP) are not asked for. No thumbnails are made.
@@ -7,17 +7,19 @@ manifests and the status of certificates (OCSP) are not asked for. No thumbnails
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import hashlib
 import io
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from volute.provenance import carriers
+from volute.provenance.native import by_hash
 
 if TYPE_CHECKING:
     from c2pa import Builder, Context, Signer
@@ -32,8 +34,6 @@ PART = 4096
 """Of such a film, in kB."""
 PLAIN = ("image/png", "image/jpeg", "image/webp", "image/gif")
 """Formats with one way to carry a manifest, so that it need not be read again after signing."""
-HEADER = 33
-"""Bytes of a PNG up to the end of its first chunk."""
 IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 UNKNOWN = "application/octet-stream"
 SIDECAR = "application/c2pa"
@@ -79,35 +79,28 @@ class Job:
     timestamp: str = ""
 
 
-def sign(job: Job, file: Path, signer: Credentials, anchors: bytes) -> bytes:
-    """Put a manifest into `file`, or leave it as it is, as the job says; return the manifest.
+def sign(job: Job, file: Path, signer: Credentials, anchors: bytes) -> bytes | None:
+    """Put a manifest into `file`, or leave it as it is and return the manifest, as the job says.
 
     Raises:
         NetworkError: if the time-stamp is missing.
         SigningError: if the file cannot carry one, or the certificate is not accepted.
     """
     with _begun(job, file.stat().st_size, signer, anchors) as (builder, one):
-        return (_inside if job.inside else _beside)(builder, one, job.mime, file)
+        if not job.inside:
+            return _beside(builder, one, file)
+        _inside(builder, one, job.mime, file)
+        return None
 
 
 def sign_png(job: Job, png: bytes, signer: Credentials, anchors: bytes) -> bytes:
-    """Return a PNG with a manifest in it, after its header.
-
-    c2pa would read and write it by some hundred calls into Python: threads that sign at the same
-    time would wait for each other.
+    """Return a PNG that has no manifest with one in it.
 
     Raises:
         NetworkError, SigningError: as `sign`.
     """
-
-    def told(count: int) -> dict[str, Any]:
-        digest = hashlib.sha256(png[:HEADER])
-        digest.update(png[HEADER:])
-        hashed = {"name": "jumbf manifest", "alg": "sha256", "hash": list(digest.digest())}
-        return {"exclusions": [{"start": HEADER, "length": count}], **hashed, "pad": []}
-
     with _begun(job, len(png), signer, anchors) as (builder, one):
-        return png[:HEADER] + _by_hash(builder, one, job.mime, told) + png[HEADER:]
+        return _inserted(builder, one, job.mime, png, carriers.PNG_HEADER)
 
 
 @contextlib.contextmanager
@@ -143,59 +136,50 @@ def _signer(algorithm: str, chain: bytes, key: bytes, timestamp: str) -> Signer:
     return Signer.from_info(info)
 
 
-def _inside(builder: Builder, signer: Signer, mime: str, file: Path) -> bytes:
+def _inside(builder: Builder, signer: Signer, mime: str, file: Path) -> None:
     if file.stat().st_size <= HELD << 20:
+        before = file.read_bytes()
+        place = carriers.room(before, mime)
+        if place is not None:
+            file.write_bytes(_inserted(builder, signer, mime, before, place))
+            return
         made = io.BytesIO()
-        data = builder.sign(signer, mime, io.BytesIO(file.read_bytes()), made)
+        builder.sign(signer, mime, io.BytesIO(before), made)
         file.write_bytes(made.getbuffer())
-        return data
+        return
     handle, name = tempfile.mkstemp(file.suffix, ".signed.", file.parent)
     try:
         with os.fdopen(handle, "w+b") as out, file.open("rb") as stream:
-            data = builder.sign(signer, mime, stream, out)
+            builder.sign(signer, mime, stream, out)
         file.unlink()  # a rename over a file that is there waits for the disk, on ext4
         os.rename(name, file)
-        return data
     finally:
         Path(name).unlink(missing_ok=True)
 
 
-def _beside(builder: Builder, signer: Signer, mime: str, file: Path) -> bytes:
+def _inserted(builder: Builder, signer: Signer, mime: str, data: bytes, place: int) -> bytes:
+    """Return a PNG or JPEG with a manifest at a place.
+
+    c2pa would read and write it by some hundred calls into Python: that takes twice as long, and
+    threads that sign at the same time would wait for each other.
+    """
+    head, rest = data[:place], data[place:]
+
+    def told(count: int) -> dict[str, Any]:
+        digest = hashlib.sha256(head)
+        digest.update(rest)
+        hashed = {"name": "jumbf manifest", "alg": "sha256", "hash": list(digest.digest())}
+        return {"exclusions": [{"start": place, "length": count}], **hashed, "pad": []}
+
+    return head + by_hash(builder, signer, mime, told) + rest
+
+
+def _beside(builder: Builder, signer: Signer, file: Path) -> bytes:
     """Return the manifest of a file by its hash: c2pa would hold all of it in memory to hash it."""
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").digest()
     whole = {"exclusions": [], "name": "whole file", "alg": "sha256", "hash": list(digest)}
-    return _by_hash(builder, signer, SIDECAR, lambda count: {**whole, "pad": []})
-
-
-def _by_hash(
-    builder: Builder, signer: Signer, mime: str, told: Callable[[int], dict[str, Any]]
-) -> bytes:
-    """Return a manifest as it goes into a file of a type, whose hash is told by its length.
-
-    These are two functions of c2pa's C interface that its Python one does not have.
-    """
-    import c2pa.c2pa as bound
-
-    native: Any = bound._lib
-    size, kind = ctypes.c_size_t(signer.reserve_size()), mime.encode()
-    begun, made = (ctypes.POINTER(ctypes.c_ubyte)() for _ in range(2))
-    prepare = native.c2pa_builder_data_hashed_placeholder
-    finish = native.c2pa_builder_sign_data_hashed_embeddable
-    prepare.restype = finish.restype = ctypes.c_int64
-    with contextlib.ExitStack() as stack:
-        count = prepare(builder._handle, size, kind, ctypes.byref(begun))
-        bound._check_ffi_operation_result(count, "cannot begin", check=_negative)
-        stack.callback(native.c2pa_free, begun)
-        about = json.dumps(told(count)).encode()
-        count = finish(builder._handle, signer._handle, about, kind, None, ctypes.byref(made))
-        bound._check_ffi_operation_result(count, "cannot sign", check=_negative)
-        stack.callback(native.c2pa_free, made)
-        return ctypes.string_at(made, count)
-
-
-def _negative(count: int) -> bool:
-    return count < 0
+    return by_hash(builder, signer, SIDECAR, lambda count: {**whole, "pad": []})
 
 
 def check(signer: Credentials) -> None:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from volute.errors import VoluteError, printable
 from volute.events import Emit, Note, silent
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 Deed = Literal["sample", "interpolate", "reconstruct", "write", "stylize", "upscale"]
 Value = str | int | float | bool | None
+Made = TypeVar("Made")
 
 ACTIONS: dict[Deed, tuple[str, str]] = {
     "sample": ("c2pa.created", "trainedAlgorithmicMedia"),
@@ -171,7 +172,7 @@ def _refused(error: SigningError) -> VoluteError:
     return VoluteError(f"cannot sign what was made: {error}", hint)
 
 
-def _stamped(write: Callable[[Job], bytes], job: Job, emit: Emit) -> bytes:
+def _stamped(write: Callable[[Job], Made], job: Job, emit: Emit) -> Made:
     """Do a job with a time-stamp, if that is wanted and comes."""
     url = keys.timestamp()
     if url and url not in _LATE:
@@ -183,7 +184,7 @@ def _stamped(write: Callable[[Job], bytes], job: Job, emit: Emit) -> bytes:
     return write(job)
 
 
-def _written(part: Path, signer: Credentials, job: Job) -> bytes:
+def _written(part: Path, signer: Credentials, job: Job) -> bytes | None:
     return library.sign(job, part, signer, keys.anchors())
 
 

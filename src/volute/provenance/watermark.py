@@ -18,7 +18,7 @@ from PIL import Image
 from volute.engine.artefact import Artefact, open_artefact
 from volute.engine.session import Session
 from volute.provenance import codes
-from volute.provenance.added import Added, cut, laid_under, preview, resampling, resized
+from volute.provenance.added import Added, cut, laid_under, preview, resized
 from volute.provenance.visible import just_noticeable
 from volute.zoo import resolve
 
@@ -93,7 +93,8 @@ class Watermark:
         pictures, grey = self._squares(seen), seen.shape[2] == 1
         message = np.repeat(codes.word(ident, key)[None], len(pictures), 0)
         noticeable = just_noticeable(seen)
-        masks = np.stack([self._masked(noticeable[place]) for place in cut(seen)])
+        square = self._side, self._side
+        masks = np.stack([resized(noticeable[None, *place], square) for place in cut(seen)])
         drawn = self._encoder.run({"picture": pictures, "message": message})
         given = {"picture": pictures, "message": message, "noticeable": masks}
         if grey:
@@ -102,8 +103,7 @@ class Watermark:
         if psnr.min() < HARD:
             drawn = self._refined(given, drawn, STEPS, grey)
             psnr = self._needed(pictures, drawn * masks, message)
-        residuals = drawn.transpose(0, 2, 3, 1)
-        return Added(*size, laid_under(seen, noticeable, residuals, psnr))
+        return Added(*size, laid_under(seen, noticeable, drawn, psnr))
 
     def embed(self, picture: np.ndarray, ident: int, key: bytes | None = None) -> np.ndarray:
         """Return a picture with the mark, of the same shape and type.
@@ -183,11 +183,6 @@ class Watermark:
         odds = self._odds(corners.reshape(-1, *marked.shape[1:]))
         cosines = codes.cosine(odds.reshape(2, len(marked), -1), message).min(0)
         return FAINT - np.clip(STEEP * (EASY - cosines), 0, FAINT - LOUDEST)
-
-    def _masked(self, noticeable: np.ndarray) -> np.ndarray:
-        """Return a mask as the networks see it: float32 [1, S, S]."""
-        down, across = (resampling(side, self._side, 0, self._side) for side in noticeable.shape)
-        return resized(noticeable[..., None], down, across)[None, ..., 0]
 
     def _odds(self, pictures_TCHW: np.ndarray) -> np.ndarray:
         """Return log-odds [T, 96], isotropic for pictures without a mark."""

@@ -104,3 +104,11 @@ def test_a_moving_picture_is_painted_as_it_moves(painter: Stylizer) -> None:
     style = painter.style("wave", like=film.frames[0])
     error = temporal_error(lambda frame: painter.stylize(frame, style=style), film)
     assert error < half_of_microast
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_what_is_plain_stays_quiet(painter: Stylizer, level: int) -> None:
+    for style in ("wave", "mondrian", "kandinsky"):
+        made = painter.stylize(np.full((128, 192, 3), level, np.uint8), style=style)
+        assert made.std((0, 1)).max() < 50  # at the border, beyond which there are zeros
+        assert made[48:-48, 48:-48].std((0, 1)).max() < 3

@@ -15,6 +15,7 @@ import volute
 from volute import jobs, recipes
 from volute.errors import DataError, UsageError
 from volute.handles import Stylizer
+from volute.recipes.style import StyleRecipe
 from volute.training.device import Device
 from volute.training.run import Run, read_log
 from volute.training.styles import names
@@ -163,6 +164,23 @@ def test_batches_of_any_size_are_shared_by_styles(folder: Path) -> None:
     settings = {**ANY, "batch": 6, "groups": 4, "steady": 0}
     made = train(folder, "shared", 0.02, settings, preset="any")
     assert read_log(made.path / "log.jsonl")[-1]["shown"] >= 20
+
+
+def test_plain_parts_of_pictures_do_no_harm(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    levels = np.repeat(np.arange(24, dtype=np.uint8) * 10, 96 * 96 * 3).reshape(24, 96, 96, 3)
+    levels[:, :, :6] = np.random.default_rng(2).integers(0, 256, (24, 96, 6, 3))
+    np.savez(folder / "plain.npz", x=levels)
+    told, step = [], StyleRecipe.step
+
+    def noted(self: StyleRecipe, *given: Any) -> dict[str, float]:
+        told.append(step(self, *given))
+        return told[-1]
+
+    monkeypatch.setattr(StyleRecipe, "step", noted)
+    over = {**ANY, "content": str(folder / "plain.npz")}
+    how: dict[str, Any] = {"size": 96, "kimg": 0.04, "preset": "any", "settings": over}
+    jobs.train("style", folder / "paintings", out=folder / "plain", **how)
+    assert max(one["steady"] for one in told) < 1
 
 
 def test_names_are_of_files_and_never_twice() -> None:

@@ -26,6 +26,9 @@ LEAST_SIDE = 16
 """Of a style picture, in pixels."""
 READ_SIDE = 32
 """Least side that a style encoder reads, in pixels."""
+GRAIN = 0.02
+"""Deviation, of -1 to 1, that what is measured has at least: in a plain picture what little there
+is, and what its borders make of nothing, would be brought to the contrast of a painting."""
 HEAVIEST = 1e300
 """The largest weight in a mix."""
 STYLE_PIXELS = 100_000_000
@@ -37,13 +40,17 @@ class Seen:
     """What is measured of a picture."""
 
     pixels: np.ndarray
-    """float32 [3, h, w] in [-1, 1]: see `engine.reduced`."""
+    """float32 [3, h, w], about -1 to 1: see `engine.reduced`; with grain where they are plain."""
     digest: bytes
     """Of the pixels."""
 
     @staticmethod
     def of(pixels: np.ndarray) -> Seen:
         """Return pixels with their digest, which takes as long as a tenth of a frame."""
+        lacking = GRAIN**2 - pixels.var((1, 2)).mean()
+        if lacking > 0:
+            noise = np.random.default_rng(0).standard_normal(pixels.shape, np.float32)
+            pixels = pixels + np.float32(lacking**0.5) * noise
         return Seen(pixels, hashlib.blake2b(pixels.tobytes()).digest())
 
 

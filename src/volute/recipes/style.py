@@ -32,7 +32,7 @@ from volute.recipes.style_teacher import StyleTeacher
 from volute.training.augment import flip, patch
 from volute.training.device import Device
 from volute.training.ema import Average
-from volute.training.motion import shifted, unsteadiness
+from volute.training.motion import NOISE, shifted, unsteadiness
 from volute.training.optimiser import adamw, set_rate
 from volute.training.painting import painted, painted_in_turn, repainted
 from volute.training.recipe import (
@@ -269,9 +269,11 @@ class StyleRecipe(PictureRecipe):
 
         It keeps the scales of the picture as it was, as the frames of a shot do. Where it is noisy
         as well, the second time with zeros beyond the border, as in use: so they come to matter
-        little.
+        little. At the scales of a picture that is plainer than the noise, that would blow up.
         """
         chosen = int(torch.rand(1, generator=rng, device=rng.device) * len(content))
+        if content[chosen].var((1, 2)).mean() < NOISE**2:
+            return made.new_zeros(())
         exact = torch.rand(1, generator=rng, device=rng.device).item() < SHIFTED
         compare = shifted if exact else unsteadiness
         plain = scaled(kernels, scales, chosen)

@@ -115,12 +115,15 @@ def test_the_stylizer_of_the_page_makes_what_the_engine_makes(
     browser: Browser, page_of: Callable[[str], str], tmp_path: Path
 ) -> None:
     picture = _picture(270, 610)  # several tiles, and more than is measured in one direction
+    plain = np.full((120, 150, 3), 200, np.uint8)
     model = load("painter")
     assert isinstance(model, Stylizer)
-    with opened(browser, page_of("painter")) as page:
-        made = _shown(page, picture, tmp_path)
-    off = np.abs(made.astype(int) - model.stylize(picture, style=model.styles[0]))
-    assert off.max() <= 1
+    address = page_of("painter")
+    for one in (picture, plain):
+        with opened(browser, address) as page:
+            made = _shown(page, one, tmp_path)
+        off = np.abs(made.astype(int) - model.stylize(one, style=model.styles[0]))
+        assert off.max() <= 1
 
 
 def test_without_onnxruntime_web_the_page_says_what_to_do(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from volute.engine.reduced import AT_ONCE, reduced
+from volute.engine.reduced import AT_ONCE, GRAIN, grained, reduced
 from volute.media.raster import ArrayRaster, Levels
 
 BYTES = Levels.fixed(np.dtype(np.uint8), 0, 255)
@@ -70,3 +70,15 @@ def test_what_is_not_seen_does_not_count() -> None:
     made = reduced(raster(holed, valid=valid), 64 * 64, 8)
     assert np.isfinite(made).all()
     assert abs(made[:, 10:20].mean() - made[:, 20:].mean()) < 0.15
+
+
+def test_only_what_is_plain_gets_grain_and_always_the_same() -> None:
+    rich = reduced(raster(pixels(64, 64, 3)), 64 * 64, 8)
+    assert grained(rich) is rich
+    for level in (-1, 0.5):
+        plain = np.full((3, 64, 80), level, np.float32)
+        made = grained(plain)
+        assert made.std() == pytest.approx(GRAIN, rel=0.02)
+        assert np.abs(np.corrcoef(made.reshape(3, -1)) - np.eye(3)).max() < 0.05
+        assert made.mean() == pytest.approx(level, abs=1e-3)
+        assert np.array_equal(made, grained(plain))

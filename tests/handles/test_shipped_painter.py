@@ -107,8 +107,8 @@ def test_a_moving_picture_is_painted_as_it_moves(painter: Stylizer) -> None:
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])
-def test_what_is_plain_stays_quiet(painter: Stylizer, level: int) -> None:
+@pytest.mark.parametrize("size", [(1, 1), (9, 200), (128, 192)])
+def test_what_is_plain_stays_plain(painter: Stylizer, level: int, size: tuple[int, int]) -> None:
     for style in ("wave", "mondrian", "kandinsky"):
-        made = painter.stylize(np.full((128, 192, 3), level, np.uint8), style=style)
-        assert made.std((0, 1)).max() < 50  # at the border, beyond which there are zeros
-        assert made[48:-48, 48:-48].std((0, 1)).max() < 3
+        made = painter.stylize(np.full((*size, 3), level, np.uint8), style=style)
+        assert made.std((0, 1)).max() < 2

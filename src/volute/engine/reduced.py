@@ -14,6 +14,8 @@ AT_ONCE = 1 << 20
 """Pixels that are read at once."""
 MIDDLE = np.float32(0.5)
 """Stands, in [0, 1], for what is not seen and has nothing near by that is."""
+GRAIN = 0.02
+"""Deviation, of -1 to 1, that what is measured has at least."""
 
 
 def reduced(raster: Raster, pixels: int, multiple: int) -> np.ndarray:
@@ -43,6 +45,29 @@ def reduced(raster: Raster, pixels: int, multiple: int) -> np.ndarray:
     signed = (2 * colour - 1).repeat(3 // len(colour), 0)
     more = [max(2 * multiple, up(side, multiple)) - side for side in signed.shape[1:]]
     return np.pad(signed, ((0, 0), (0, more[0]), (0, more[1])), mode="symmetric")
+
+
+def grained(pixels_CHW: np.ndarray) -> np.ndarray:
+    """Return pixels in [-1, 1], with grain where they are plain, float32.
+
+    Of a plain picture nothing but its borders would be measured, and brought to the contrast of a
+    painting. The grain is always the same: the page of `volute.web` makes it too.
+    """
+    lacking = GRAIN**2 - pixels_CHW.var((1, 2)).mean()
+    if lacking <= 0:
+        return pixels_CHW
+    grain = np.float32(lacking**0.5) * _noise(pixels_CHW.size)
+    return pixels_CHW + grain.reshape(pixels_CHW.shape)
+
+
+def _noise(count: int) -> np.ndarray:
+    """Return numbers of mean 0 and deviation 1, float32: hashed places (MurmurHash3, fmix32)."""
+    mixed = np.arange(count, dtype=np.uint32)
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
+        mixed ^= mixed >> shift
+        mixed *= np.uint32(factor)
+    mixed ^= mixed >> 16
+    return ((mixed / 2**32 - 0.5) * 12**0.5).astype(np.float32)
 
 
 def _means(raster: Raster, block: Block, down: int, across: int) -> tuple[np.ndarray, np.ndarray]:

@@ -59,15 +59,8 @@ class StyleNetworks:
             while len(self._networks) > KEPT:
                 self._networks.popitem(last=False)
         about, multiple = self.about, self.about.size_multiple
-        return Restyler(
-            *pair,
-            about.radius,
-            multiple,
-            self._workers,
-            keep_colour,
-            strength,
-            up(BORDER, multiple),
-        )
+        border = up(about.radius if seen.plain else BORDER, multiple)
+        return Restyler(*pair, about.radius, multiple, self._workers, keep_colour, strength, border)
 
     def _made(self, code: np.ndarray, seen: np.ndarray) -> tuple[Network, Network]:
         """Return a network, each call on one thread, and on all of them."""

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from volute.engine.reduced import grained
 from volute.errors import DataError, UsageError
 from volute.handles.pictures import Picture, opened, several
 from volute.media.modes import to_mode
@@ -26,9 +27,6 @@ LEAST_SIDE = 16
 """Of a style picture, in pixels."""
 READ_SIDE = 32
 """Least side that a style encoder reads, in pixels."""
-GRAIN = 0.02
-"""Deviation, of -1 to 1, that what is measured has at least: in a plain picture what little there
-is, and what its borders make of nothing, would be brought to the contrast of a painting."""
 HEAVIEST = 1e300
 """The largest weight in a mix."""
 STYLE_PIXELS = 100_000_000
@@ -40,18 +38,18 @@ class Seen:
     """What is measured of a picture."""
 
     pixels: np.ndarray
-    """float32 [3, h, w], about -1 to 1: see `engine.reduced`; with grain where they are plain."""
+    """float32 [3, h, w], about -1 to 1."""
     digest: bytes
     """Of the pixels."""
+    plain: bool = False
+    """There is so little in them that zeros beyond the border would be seen from afar."""
 
     @staticmethod
-    def of(pixels: np.ndarray) -> Seen:
-        """Return pixels with their digest, which takes as long as a tenth of a frame."""
-        lacking = GRAIN**2 - pixels.var((1, 2)).mean()
-        if lacking > 0:
-            noise = np.random.default_rng(0).standard_normal(pixels.shape, np.float32)
-            pixels = pixels + np.float32(lacking**0.5) * noise
-        return Seen(pixels, hashlib.blake2b(pixels.tobytes()).digest())
+    def of(small: np.ndarray) -> Seen:
+        """Return a picture from `engine.reduced`, and its digest: as long as a tenth of a frame."""
+        pixels = grained(small)
+        digest = hashlib.blake2b(pixels.tobytes()).digest()
+        return Seen(pixels, digest, plain=pixels is not small)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ const RUNTIME = "node_modules/onnxruntime-web/dist/ort.wasm.min.mjs";
 const TILE = 256; // side of a tile in pixels, without its halo
 const LUMA = [0.299, 0.587, 0.114];
 const CUBIC = 2; // radius of the cubic interpolation
+const GRAIN = 0.02; // deviation, of -1 to 1, that what is measured has at least
 
 export class MissingError extends Error {}
 
@@ -65,10 +66,10 @@ async function upscale({ ort, about, first }, picture, target, { tick }) {
 
 async function stylize({ ort, about, first, restyled }, picture, target, { style, tick }) {
   const { radius, multiple } = about;
-  const border = up(about.border, multiple);
   const context = sized(target, picture.width, picture.height);
   const code = Float32Array.from(about.styles[style]);
-  const seen = reduced(picture, about.measured, multiple);
+  const seen = grained(reduced(picture, about.measured, multiple));
+  const border = up(seen.plain ? radius : about.border, multiple);
   const inputs = { code: [code, [1, code.length]], picture: [seen.data, [1, 3, seen.h, seen.w]] };
   const kernels = await once(ort, first, inputs);
   const data = new Uint8Array(kernels.buffer, kernels.byteOffset, kernels.byteLength);
@@ -246,6 +247,29 @@ function reduced(picture, pixels, multiple) {
     }
   }
   return { data: means, h, w };
+}
+
+/** Add grain where a picture is so plain that nothing but its borders would be measured, and say so. */
+function grained({ data, h, w }) {
+  const plane = h * w;
+  let variance = 0;
+  for (let c = 0; c < 3; c++) {
+    const part = data.subarray(c * plane, (c + 1) * plane);
+    const mean = part.reduce((sum, value) => sum + value, 0) / plane;
+    variance += part.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (3 * plane);
+  }
+  const lacking = GRAIN ** 2 - variance;
+  if (lacking <= 0) return { data, h, w, plain: false };
+  const strength = Math.sqrt(12 * lacking);
+  return { data: data.map((value, place) => value + strength * (hashed(place) - 0.5)), h, w, plain: true };
+}
+
+/** Return a number in [0, 1) that is always the same for a place (MurmurHash3, fmix32). */
+function hashed(place) {
+  let mixed = place;
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return ((mixed ^ (mixed >>> 16)) >>> 0) / 2 ** 32;
 }
 
 /** Mirror a place beyond the end back; the edge itself is repeated. */

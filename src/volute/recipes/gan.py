@@ -22,25 +22,23 @@ from functools import cached_property
 import torch
 import torch.nn.functional as F
 
-from volute.events import Verdict
 from volute.nets.gan import Generator
 from volute.nets.narrow import narrow_generator
 from volute.recipes.files import told
 from volute.recipes.gan_networks import networks, teacher
-from volute.recipes.gan_settings import FEWEST, GanSettings
+from volute.recipes.gan_settings import GanSettings
+from volute.recipes.gan_vitals import GanVitals
 from volute.training.adversarial import relativistic, score_pairs
 from volute.training.augment import Adaptive, augment, flip
 from volute.training.device import Device
 from volute.training.draws import normal
 from volute.training.ema import Average
 from volute.training.recipe import (
-    Batch,
     DataFacts,
     Draw,
     Exported,
     Graph,
     Held,
-    PictureRecipe,
     few,
     portable,
     seeded,
@@ -50,10 +48,9 @@ TAUGHT = 10.0
 """Weight of the mean difference from a teacher's pictures, which lie in [-1, 1]."""
 
 
-class GanRecipe(PictureRecipe):
+class GanRecipe(GanVitals):
     """The generator, the discriminator and their step; see `volute.training.recipe.Recipe`."""
 
-    settings: GanSettings
     from_noise = True
 
     def __init__(self, settings: GanSettings, facts: DataFacts, device: Device, seed: int) -> None:
@@ -133,58 +130,6 @@ class GanRecipe(PictureRecipe):
         asked = self.settings.augment
         return self.augment.share.item() if asked == "auto" else float(asked)
 
-    def adapt(self, seen: Batch, unseen: Batch, shown: int) -> None:
-        """Change more pictures if those learned from score better than those held out, or fewer."""
-        told = self._told(seen, unseen, shown)
-        gap, margin = told["seen"] - told["unseen"], told["seen"] - told["made"]
-        self.augment.follow(gap, margin, told["scatter"], self.looks)
-
-    def vitals(self, seen: Batch, unseen: Batch, shown: int) -> dict[str, float]:
-        """Return how well the discriminator tells pictures apart, and how varied those made are.
-
-        `margin` is how much higher it scores what it learned from than what is made, `by_heart` the
-        share of that which is not there for what was held out, `told` the share of pairs of a
-        real and a made picture that it puts in order, `pixels` the variance of the made pictures
-        over that of the real.
-        """
-        told = self._told(seen, unseen, shown)
-        margin = told["seen"] - told["made"]
-        return {
-            "margin": margin,
-            "scatter": told["scatter"],
-            "by_heart": (told["seen"] - told["unseen"]) / margin if margin > 0 else 0.0,
-            "told": told["told"],
-            "pixels": told["pixels"],
-        }
-
-    def made(self, seen: Batch, shown: int) -> torch.Tensor:
-        """Return pictures of the network as it learns, not averaged, of the classes seen.
-
-        It normalises by the batch, as it does when it learns, and is left as it was.
-        """
-        labels = seen[1]
-        rng = seeded(self.device.torch, self.seed, shown, 0xD0C)
-        latent = torch.randn(
-            len(labels), self.settings.latent, generator=rng, device=self.device.torch
-        )
-        kept = [(buffer, buffer.clone()) for buffer in self.generator.buffers()]
-        with torch.no_grad():
-            pictures = self._generate(latent, labels if self.conditional else None)
-            for buffer, before in kept:
-                buffer.copy_(before)
-        return pictures.clamp(-1, 1)
-
-    def concerns(self) -> list[Verdict]:
-        """Say what is unusual about the settings."""
-        found = []
-        if self.settings.loss == "relativistic" and not self.gamma:
-            reason = "gamma is 0: without R1 and R2 the discriminator tends to blow up."
-            found.append(Verdict("WATCH", reason, "Leave -s gamma out.", "penalty"))
-        if self.settings.batch < FEWEST:
-            reason = f"Batches of {self.settings.batch} are so small that each step is noise."
-            found.append(Verdict("WATCH", reason, "Leave -s batch out.", "batch"))
-        return found
-
     def preview(self, pictures: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Sample the averaged generator with the labels of `pictures`, same noise each time."""
         rng = seeded(self.device.torch, self.seed, 0x5EED)
@@ -217,26 +162,6 @@ class GanRecipe(PictureRecipe):
         with self.device.autocast():
             made = self.generator(latent) if label is None else self.generator(latent, label)
         return made.float()
-
-    def _told(self, seen: Batch, unseen: Batch, shown: int) -> dict[str, float]:
-        """Return what the discriminator makes of pictures that are not changed."""
-        made = self.made(seen, shown)
-        self.discriminator.eval()
-        with torch.no_grad():
-            scores = [
-                self._logits(pictures, labels if self.conditional else None)
-                for pictures, labels in (seen, unseen, (made, seen[1]))
-            ]
-        self.discriminator.train()
-        on_seen, on_unseen, on_made = scores
-        return {
-            "seen": on_seen.mean().item(),
-            "unseen": on_unseen.mean().item(),
-            "made": on_made.mean().item(),
-            "scatter": on_seen.std().item(),
-            "told": (on_seen[:, None] > on_made).float().mean().item(),
-            "pixels": (made.var(0).mean() / seen[0].var(0).mean().clamp(min=1e-6)).item(),
-        }
 
     def _score(
         self,
